@@ -1,0 +1,445 @@
+"""Every kind of event and every declared type: pure data, one class a kind, named in the past tense.
+
+A kind is the class's name, dotted: `RunExited` is `run.exited`, `ServiceGivenUp` is `service.given_up`.
+A class that changes its fields raises its `schema` and gets an upcaster in `events.codec`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Literal
+
+import msgspec
+
+Value = str | int | float | bool | None
+"""What a decision may quote: plain values only, so that the log can show them to a person."""
+
+Condition = Literal["started", "healthy", "completed"]
+ProbeKind = Literal["http", "tcp", "exec", "postgres"]
+RestartWhen = Literal["always", "on failure", "never"]
+Severity = Literal["info", "warning", "critical"]
+Verb = Literal["up", "down", "detach", "start", "stop", "restart"]
+
+
+def _kind(name: str) -> str:
+    noun, *rest = re.findall(r"[A-Z][a-z0-9]*", name)
+    return f"{noun}.{'_'.join(rest)}".lower().rstrip(".")
+
+
+# -- declared types ----------------------------------------------------------------------------
+
+
+class PortRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A port that a service needs: `fixed` is the number it insists on, None lets Nexus choose."""
+
+    name: str = "main"
+    fixed: int | None = None
+    host: str = "127.0.0.1"
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+class Probe(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a service is asked whether it is well: `target` is a path, a command or a database name."""
+
+    kind: ProbeKind = "tcp"
+    target: str = ""
+    port: str = "main"
+    interval_seconds: float = 5.0
+    timeout_seconds: float = 2.0
+    unhealthy_after: int = 3
+
+
+class Restart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What follows a failure: one delay for each try, forgotten after `reset_after_seconds` of health."""
+
+    when: RestartWhen = "always"
+    delays_seconds: tuple[float, ...] = (1.0, 2.0, 4.0)
+    reset_after_seconds: float = 10.0
+    on_unhealthy: bool = True
+    stop_dependents: bool = True
+
+
+class Service(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is declared of a service; environment values are known by name only."""
+
+    name: str
+    command: tuple[str, ...]
+    directory: str = ""
+    user: str = ""
+    category: str = ""
+    depends_on: dict[str, Condition] = {}
+    ports: tuple[PortRequest, ...] = ()
+    probe: Probe | None = None
+    restart: Restart = Restart()
+    start_timeout_seconds: float = 60.0
+    stop_timeout_seconds: float = 10.0
+    stop_signal: str = "TERM"
+    environment: tuple[str, ...] = ()
+    autostart: bool = True
+    task: bool = False
+    replicas: int = 1
+
+    def instances(self) -> tuple[str, ...]:
+        """The names of its replicas: `web.1`, `web.2`."""
+        return tuple(f"{self.name}.{number}" for number in range(1, self.replicas + 1))
+
+
+class PortPool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The ports that Nexus may choose from, both ends included, and those it must leave alone."""
+
+    first: int = 20_000
+    last: int = 32_767
+    excluded: tuple[int, ...] = ()
+
+
+class PortOwner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who holds a port, as far as the operating system tells us."""
+
+    pid: int | None = None
+    command: str | None = None
+    user: str | None = None
+    since: int | None = None
+    service: str | None = None
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "a process that this user may not see"
+        return f"{self.command or 'a process'} (pid {self.pid}, user {self.user or 'unknown'})"
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """An option that was not taken, and why."""
+
+    option: str
+    reason: str
+
+
+# -- the bases ---------------------------------------------------------------------------------
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=_kind):
+    """Something that happened."""
+
+    schema: ClassVar[int] = 1
+
+    @classmethod
+    def kind(cls) -> str:
+        """The word that names this kind of event in the log, such as `run.exited`."""
+        return str(cls.__struct_config__.tag)
+
+    @property
+    def stream(self) -> str:
+        """What the event is about: `nexus`, `service/NAME` or `port/NUMBER`."""
+        return "nexus"
+
+
+class InstanceEvent(Event, frozen=True, kw_only=True):
+    """Something that concerns one instance of a service."""
+
+    instance: str
+
+    @property
+    def service(self) -> str:
+        """The service that the instance is a replica of."""
+        return self.instance.rpartition(".")[0]
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.service}"
+
+
+class RunEvent(InstanceEvent, frozen=True, kw_only=True):
+    """Something that concerns one run, named by the position of the decision that started it."""
+
+    run: int
+
+
+class Decision(Event, frozen=True, kw_only=True):
+    """Something that is going to be done: the rule that says so, the values used, the options rejected."""
+
+    rule: str
+    values: dict[str, Value] = {}
+    rejected: tuple[Rejected, ...] = ()
+
+
+class InstanceDecision(Decision, frozen=True, kw_only=True):
+    """A decision about one instance of a service."""
+
+    instance: str
+
+    @property
+    def service(self) -> str:
+        """The service that the instance is a replica of."""
+        return self.instance.rpartition(".")[0]
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.service}"
+
+
+# -- observations: the supervisor and its log ----------------------------------------------------
+
+
+class LogOpened(Event, frozen=True):
+    """A log file was begun; after the first file, the books of the previous one were closed into `state`."""
+
+    log_id: str
+    previous_file: str | None = None
+    previous_seq: int = 0
+    previous_hash: str = ""
+    reason: Literal["created", "rotated", "damaged"] = "created"
+    state: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class LogSlow(Event, frozen=True):
+    """The disk took longer than it should to make events durable."""
+
+    append_seconds: float
+    limit_seconds: float
+
+
+class LogFull(Event, frozen=True):
+    """The disk is full; the ballast was freed so that services can still be kept alive."""
+
+    freed_bytes: int
+    error: str
+
+
+class LogDamaged(Event, frozen=True):
+    """A log file was found damaged and put aside; what was known up to `last_good` is kept."""
+
+    file: str
+    problem: str
+    last_good: int
+
+
+class SupervisorStarted(Event, frozen=True):
+    """A supervisor took over: it has looked at the world and knows which runs are still alive."""
+
+    pid: int
+    version: str = ""
+    platform: str = ""
+    home: str = ""
+
+
+class SupervisorStopped(Event, frozen=True):
+    """A supervisor ended in good order."""
+
+    pid: int
+    services_left_running: tuple[str, ...] = ()
+
+
+class ClockStepped(Event, frozen=True):
+    """The wall clock jumped against the monotonic clock."""
+
+    by_seconds: float
+
+
+class ConfigurationLoaded(Event, frozen=True):
+    """The declared services were read; this is what is wanted from now on."""
+
+    project: str
+    path: str = ""
+    services: dict[str, Service] = {}
+    pool: PortPool = PortPool()
+
+
+class CommandReceived(Event, frozen=True):
+    """Somebody asked for something; `command_id` makes asking twice the same as asking once."""
+
+    verb: Verb
+    services: tuple[str, ...] = ()
+    command_id: str = ""
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.services[0]}" if len(self.services) == 1 else "nexus"
+
+
+class DeadlineReached(Event, frozen=True):
+    """A moment that a decision had recorded has come; `key` is `purpose:instance`."""
+
+    key: str
+    due: int
+
+    @property
+    def stream(self) -> str:
+        _, _, instance = self.key.partition(":")
+        return f"service/{instance.rpartition('.')[0]}" if "." in instance else "nexus"
+
+
+# -- observations: runs --------------------------------------------------------------------------
+
+
+class RunStarted(RunEvent, frozen=True):
+    """The process of a run exists."""
+
+    pid: int
+    created: int = 0
+
+
+class RunAdopted(RunEvent, frozen=True):
+    """A run that an earlier supervisor started was found alive and is watched again."""
+
+    pid: int
+
+
+class RunRefused(RunEvent, frozen=True):
+    """The operating system would not start a run."""
+
+    error: str
+    advice: str = ""
+    port: int | None = None
+    owner: PortOwner | None = None
+
+
+class RunAbandoned(RunEvent, frozen=True):
+    """A run was decided, never began, and now never will."""
+
+
+class RunExited(RunEvent, frozen=True):
+    """The process of a run ended, and with it everything that it had started.
+
+    `exit_code` is None when a signal ended it or when nobody saw it end; `signal` is its name, `"TERM"`.
+    """
+
+    exit_code: int | None = None
+    signal: str | None = None
+    detail: str = ""
+
+
+class SignalSent(RunEvent, frozen=True):
+    """A signal was delivered to the processes of a run; `reached` counts them."""
+
+    signal: str
+    reached: int
+
+
+class ProbePassed(RunEvent, frozen=True):
+    """A run was found well: its first answer, or the first good one after failures."""
+
+    detail: str = ""
+    took_seconds: float = 0.0
+
+
+class ProbeFailed(RunEvent, frozen=True):
+    """A run did not answer as it should; `failures` counts the failures in a row."""
+
+    failures: int
+    detail: str
+
+
+# -- observations: ports -------------------------------------------------------------------------
+
+
+class PortHeld(Event, frozen=True):
+    """A port is held for a lease: nobody else can take it."""
+
+    lease: str
+    port: int
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+class PortRefused(Event, frozen=True):
+    """A port could not be held for a lease."""
+
+    lease: str
+    port: int
+    reason: str
+    owner: PortOwner | None = None
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+# -- decisions -----------------------------------------------------------------------------------
+
+
+class PortChosen(InstanceDecision, frozen=True):
+    """A port was chosen for a service's lease and is to be held."""
+
+    lease: str
+    port: int
+    host: str = "127.0.0.1"
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+class PortReleased(Decision, frozen=True):
+    """A lease is no longer needed; its port is to be let go."""
+
+    lease: str
+    port: int
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+class StartDecided(InstanceDecision, frozen=True):
+    """A run is to be started; its name is this decision's position. `ready_by` bounds its start."""
+
+    attempt: int = 1
+    ports: dict[str, int] = {}
+    ready_by: int | None = None
+
+
+class StopDecided(InstanceDecision, frozen=True):
+    """A run is asked to end; at `kill_at` it is no longer asked. `failure` says that it failed us."""
+
+    run: int
+    signal: str = "TERM"
+    kill_at: int = 0
+    failure: str = ""
+
+
+class KillDecided(InstanceDecision, frozen=True):
+    """A run that did not end when asked is to be ended by force."""
+
+    run: int
+
+
+class RestartScheduled(InstanceDecision, frozen=True):
+    """A failed instance is to be tried again at `due`."""
+
+    attempt: int
+    due: int
+
+
+class ServiceGivenUp(InstanceDecision, frozen=True):
+    """An instance failed too often: it stays down until somebody starts it."""
+
+    failures: int
+    reason: str
+
+
+class AlertRaised(Decision, frozen=True):
+    """Somebody ought to know: `message` says what is wrong, `advice` what to do."""
+
+    key: str
+    severity: Severity
+    subject: str
+    message: str
+    advice: str = ""
+
+    @property
+    def stream(self) -> str:
+        return self.subject
+
+
+class AlertResolved(Decision, frozen=True):
+    """What an alert was about is over."""
+
+    key: str
+    subject: str
+
+    @property
+    def stream(self) -> str:
+        return self.subject
+
+
+class ShutdownCompleted(Decision, frozen=True):
+    """Everything that was to be stopped has ended: the supervisor may go."""

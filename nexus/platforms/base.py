@@ -1,0 +1,79 @@
+"""What the world must be able to do: one set of interfaces, several worlds.
+
+Each world passes the conformance suite in `tests/platforms/conformance.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from events.catalog import PortOwner
+from events.envelope import Draft, Micros, Position
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """Everything needed to start one run; it holds secrets and is never recorded."""
+
+    instance: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    log_file: str
+    user: str = ""
+    ports: Mapping[int, str] = {}
+    """The ports it is going to listen on, with the host of each; a refused start names the owner."""
+
+
+class Clock(Protocol):
+    """Time that never goes back: an anchor in wall time plus elapsed monotonic time."""
+
+    def now(self) -> Micros:
+        """The present moment."""
+
+
+class Mailbox(Protocol):
+    """Where sensors leave what they have seen."""
+
+    def post(self, draft: Draft) -> None:
+        """Leave an observation; safe from any thread."""
+
+    async def wait(self, until: Micros | None) -> list[Draft]:
+        """Everything left since the last call; sleeps until there is something, or until `until`."""
+
+
+class Processes(Protocol):
+    """Runs: begun once each, watched until their whole tree has ended, found again after a crash."""
+
+    def start(self, run: Position, launch: Launch) -> list[Draft]:
+        """Make run `run` exist: [RunStarted], or [RunRefused] which names what to do. Its end is posted."""
+
+    def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
+        """Send `signal` ("TERM") to that run and to nothing else; with `tree` to all its descendants."""
+
+    def adopt(self, run: Position, instance: str) -> list[Draft]:
+        """What became of a run of an earlier supervisor.
+
+        Alive: [RunAdopted], and it is watched. Over: [RunExited]. Never begun: [RunAbandoned], and it never will.
+        """
+
+    def forget(self, run: Position) -> None:
+        """Remove what was kept to find the run again; called once its end is recorded."""
+
+
+class Sockets(Protocol):
+    """Ports: held for a lease, let go, and looked up."""
+
+    def hold(self, port: int, host: str, protocol: str) -> str | None:
+        """Keep the port from everybody else; None when it worked, otherwise why it did not."""
+
+    def release(self, port: int, protocol: str = "tcp") -> None:
+        """Let a held port go; nothing happens when it is not held."""
+
+    def owners(self, port: int, protocol: str = "tcp") -> Sequence[PortOwner]:
+        """Who has the port open now, as far as this user may see."""
+
+    def ephemeral_range(self) -> tuple[int, int]:
+        """First and last port that the system hands out by itself, both included."""
