@@ -50,13 +50,26 @@ class Probe(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Restart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What follows a failure: one delay for each try, forgotten after `reset_after_seconds` of health."""
+    """What follows a failure: one delay for each try, all forgotten after `reset_after_seconds` of health.
+
+    `attempts_max` is the number of delays where it is None; beyond the last delay, that one repeats.
+    """
 
     when: RestartWhen = "always"
     delays_seconds: tuple[float, ...] = (1.0, 2.0, 4.0)
+    attempts_max: int | None = None
     reset_after_seconds: float = 10.0
     on_unhealthy: bool = True
     stop_dependents: bool = True
+
+    @property
+    def tries(self) -> int:
+        """How often a failed instance is tried again before it is given up."""
+        return len(self.delays_seconds) if self.attempts_max is None else self.attempts_max
+
+    def delay_seconds(self, attempt: int) -> float:
+        """How long to wait before try number `attempt`, 1 for the first."""
+        return self.delays_seconds[min(attempt, len(self.delays_seconds)) - 1] if self.delays_seconds else 0.0
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -141,11 +154,16 @@ class InstanceEvent(Event, frozen=True, kw_only=True):
     @property
     def service(self) -> str:
         """The service that the instance is a replica of."""
-        return self.instance.rpartition(".")[0]
+        return service_of(self.instance)
 
     @property
     def stream(self) -> str:
         return f"service/{self.service}"
+
+
+def service_of(instance: str) -> str:
+    """The service that an instance is a replica of: `web` of `web.2`."""
+    return instance.rpartition(".")[0]
 
 
 class RunEvent(InstanceEvent, frozen=True, kw_only=True):
@@ -170,7 +188,7 @@ class InstanceDecision(Decision, frozen=True, kw_only=True):
     @property
     def service(self) -> str:
         """The service that the instance is a replica of."""
-        return self.instance.rpartition(".")[0]
+        return service_of(self.instance)
 
     @property
     def stream(self) -> str:
@@ -180,7 +198,7 @@ class InstanceDecision(Decision, frozen=True, kw_only=True):
 # -- observations: the supervisor and its log ----------------------------------------------------
 
 
-class LogOpened(Event, frozen=True):
+class LogOpened(Event, frozen=True, kw_only=True):
     """A log file was begun; after the first file, the books of the previous one were closed into `state`."""
 
     log_id: str
@@ -191,21 +209,21 @@ class LogOpened(Event, frozen=True):
     state: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class LogSlow(Event, frozen=True):
+class LogSlow(Event, frozen=True, kw_only=True):
     """The disk took longer than it should to make events durable."""
 
     append_seconds: float
     limit_seconds: float
 
 
-class LogFull(Event, frozen=True):
+class LogFull(Event, frozen=True, kw_only=True):
     """The disk is full; the ballast was freed so that services can still be kept alive."""
 
     freed_bytes: int
     error: str
 
 
-class LogDamaged(Event, frozen=True):
+class LogDamaged(Event, frozen=True, kw_only=True):
     """A log file was found damaged and put aside; what was known up to `last_good` is kept."""
 
     file: str
@@ -213,7 +231,7 @@ class LogDamaged(Event, frozen=True):
     last_good: int
 
 
-class SupervisorStarted(Event, frozen=True):
+class SupervisorStarted(Event, frozen=True, kw_only=True):
     """A supervisor took over: it has looked at the world and knows which runs are still alive."""
 
     pid: int
@@ -222,20 +240,20 @@ class SupervisorStarted(Event, frozen=True):
     home: str = ""
 
 
-class SupervisorStopped(Event, frozen=True):
+class SupervisorStopped(Event, frozen=True, kw_only=True):
     """A supervisor ended in good order."""
 
     pid: int
     services_left_running: tuple[str, ...] = ()
 
 
-class ClockStepped(Event, frozen=True):
+class ClockStepped(Event, frozen=True, kw_only=True):
     """The wall clock jumped against the monotonic clock."""
 
     by_seconds: float
 
 
-class ConfigurationLoaded(Event, frozen=True):
+class ConfigurationLoaded(Event, frozen=True, kw_only=True):
     """The declared services were read; this is what is wanted from now on."""
 
     project: str
@@ -244,7 +262,7 @@ class ConfigurationLoaded(Event, frozen=True):
     pool: PortPool = PortPool()
 
 
-class CommandReceived(Event, frozen=True):
+class CommandReceived(Event, frozen=True, kw_only=True):
     """Somebody asked for something; `command_id` makes asking twice the same as asking once."""
 
     verb: Verb
@@ -256,7 +274,7 @@ class CommandReceived(Event, frozen=True):
         return f"service/{self.services[0]}" if len(self.services) == 1 else "nexus"
 
 
-class DeadlineReached(Event, frozen=True):
+class DeadlineReached(Event, frozen=True, kw_only=True):
     """A moment that a decision had recorded has come; `key` is `purpose:instance`."""
 
     key: str
@@ -265,26 +283,26 @@ class DeadlineReached(Event, frozen=True):
     @property
     def stream(self) -> str:
         _, _, instance = self.key.partition(":")
-        return f"service/{instance.rpartition('.')[0]}" if "." in instance else "nexus"
+        return f"service/{service_of(instance)}" if "." in instance else "nexus"
 
 
 # -- observations: runs --------------------------------------------------------------------------
 
 
-class RunStarted(RunEvent, frozen=True):
+class RunStarted(RunEvent, frozen=True, kw_only=True):
     """The process of a run exists."""
 
     pid: int
     created: int = 0
 
 
-class RunAdopted(RunEvent, frozen=True):
+class RunAdopted(RunEvent, frozen=True, kw_only=True):
     """A run that an earlier supervisor started was found alive and is watched again."""
 
     pid: int
 
 
-class RunRefused(RunEvent, frozen=True):
+class RunRefused(RunEvent, frozen=True, kw_only=True):
     """The operating system would not start a run."""
 
     error: str
@@ -293,11 +311,11 @@ class RunRefused(RunEvent, frozen=True):
     owner: PortOwner | None = None
 
 
-class RunAbandoned(RunEvent, frozen=True):
+class RunAbandoned(RunEvent, frozen=True, kw_only=True):
     """A run was decided, never began, and now never will."""
 
 
-class RunExited(RunEvent, frozen=True):
+class RunExited(RunEvent, frozen=True, kw_only=True):
     """The process of a run ended, and with it everything that it had started.
 
     `exit_code` is None when a signal ended it or when nobody saw it end; `signal` is its name, `"TERM"`.
@@ -308,31 +326,32 @@ class RunExited(RunEvent, frozen=True):
     detail: str = ""
 
 
-class SignalSent(RunEvent, frozen=True):
+class SignalSent(RunEvent, frozen=True, kw_only=True):
     """A signal was delivered to the processes of a run; `reached` counts them."""
 
     signal: str
     reached: int
 
 
-class ProbePassed(RunEvent, frozen=True):
+class ProbePassed(RunEvent, frozen=True, kw_only=True):
     """A run was found well: its first answer, or the first good one after failures."""
 
     detail: str = ""
     took_seconds: float = 0.0
 
 
-class ProbeFailed(RunEvent, frozen=True):
-    """A run did not answer as it should; `failures` counts the failures in a row."""
+class ProbeFailed(RunEvent, frozen=True, kw_only=True):
+    """A run did not answer as it should: `failures` in a row, of `limit` that make it unhealthy."""
 
     failures: int
+    limit: int = 3
     detail: str
 
 
 # -- observations: ports -------------------------------------------------------------------------
 
 
-class PortHeld(Event, frozen=True):
+class PortHeld(Event, frozen=True, kw_only=True):
     """A port is held for a lease: nobody else can take it."""
 
     lease: str
@@ -343,7 +362,7 @@ class PortHeld(Event, frozen=True):
         return f"port/{self.port}"
 
 
-class PortRefused(Event, frozen=True):
+class PortRefused(Event, frozen=True, kw_only=True):
     """A port could not be held for a lease."""
 
     lease: str
@@ -359,7 +378,7 @@ class PortRefused(Event, frozen=True):
 # -- decisions -----------------------------------------------------------------------------------
 
 
-class PortChosen(InstanceDecision, frozen=True):
+class PortChosen(InstanceDecision, frozen=True, kw_only=True):
     """A port was chosen for a service's lease and is to be held."""
 
     lease: str
@@ -368,7 +387,7 @@ class PortChosen(InstanceDecision, frozen=True):
     protocol: Literal["tcp", "udp"] = "tcp"
 
 
-class PortReleased(Decision, frozen=True):
+class PortReleased(Decision, frozen=True, kw_only=True):
     """A lease is no longer needed; its port is to be let go."""
 
     lease: str
@@ -379,15 +398,18 @@ class PortReleased(Decision, frozen=True):
         return f"port/{self.port}"
 
 
-class StartDecided(InstanceDecision, frozen=True):
-    """A run is to be started; its name is this decision's position. `ready_by` bounds its start."""
+class StartDecided(InstanceDecision, frozen=True, kw_only=True):
+    """A run is to be started; its name is this decision's position. `ready_by` bounds its start.
 
-    attempt: int = 1
+    `attempt` is 0 for a start that answers no failure.
+    """
+
+    attempt: int = 0
     ports: dict[str, int] = {}
     ready_by: int | None = None
 
 
-class StopDecided(InstanceDecision, frozen=True):
+class StopDecided(InstanceDecision, frozen=True, kw_only=True):
     """A run is asked to end; at `kill_at` it is no longer asked. `failure` says that it failed us."""
 
     run: int
@@ -396,27 +418,27 @@ class StopDecided(InstanceDecision, frozen=True):
     failure: str = ""
 
 
-class KillDecided(InstanceDecision, frozen=True):
+class KillDecided(InstanceDecision, frozen=True, kw_only=True):
     """A run that did not end when asked is to be ended by force."""
 
     run: int
 
 
-class RestartScheduled(InstanceDecision, frozen=True):
+class RestartScheduled(InstanceDecision, frozen=True, kw_only=True):
     """A failed instance is to be tried again at `due`."""
 
     attempt: int
     due: int
 
 
-class ServiceGivenUp(InstanceDecision, frozen=True):
+class ServiceGivenUp(InstanceDecision, frozen=True, kw_only=True):
     """An instance failed too often: it stays down until somebody starts it."""
 
     failures: int
     reason: str
 
 
-class AlertRaised(Decision, frozen=True):
+class AlertRaised(Decision, frozen=True, kw_only=True):
     """Somebody ought to know: `message` says what is wrong, `advice` what to do."""
 
     key: str
@@ -430,7 +452,7 @@ class AlertRaised(Decision, frozen=True):
         return self.subject
 
 
-class AlertResolved(Decision, frozen=True):
+class AlertResolved(Decision, frozen=True, kw_only=True):
     """What an alert was about is over."""
 
     key: str
@@ -441,5 +463,9 @@ class AlertResolved(Decision, frozen=True):
         return self.subject
 
 
-class ShutdownCompleted(Decision, frozen=True):
+class ShutdownCompleted(Decision, frozen=True, kw_only=True):
     """Everything that was to be stopped has ended: the supervisor may go."""
+
+
+Effectful = StartDecided | StopDecided | KillDecided | PortChosen | PortReleased
+"""The decisions that something in the world has to carry out, and that therefore have an outcome."""

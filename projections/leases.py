@@ -1,0 +1,135 @@
+"""Leases: which port is held for whom, and which ports strangers had when we asked for them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from events.catalog import (
+    PortChosen,
+    PortHeld,
+    PortOwner,
+    PortRefused,
+    PortReleased,
+    RunAbandoned,
+    RunEvent,
+    RunExited,
+    RunRefused,
+    StartDecided,
+    SupervisorStarted,
+)
+from events.envelope import Micros, Position, Recorded
+from projections.fold import Fold
+
+replace = msgspec.structs.replace
+LeaseState = Literal["chosen", "held", "used", "idle", "refused", "released"]
+REFUSAL_KEPT_SECONDS = 600
+
+
+class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A port for `holder`: held by Nexus itself, used by a run, or idle between two runs."""
+
+    name: str
+    port: int
+    holder: str
+    state: LeaseState = "chosen"
+    host: str = "127.0.0.1"
+    protocol: str = "tcp"
+    since: Micros = 0
+    changed: Position = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run may be started on it."""
+        return self.state in ("held", "idle")
+
+
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A port that somebody else had."""
+
+    port: int
+    reason: str
+    at: Micros
+    owner: PortOwner | None = None
+
+
+class Leases(msgspec.Struct, frozen=True):
+    """Leases by name (`web.1/main`), and the refusals of the last ten minutes by port."""
+
+    by_name: dict[str, Lease] = {}
+    refusals: dict[int, Refusal] = {}
+
+    def taken(self) -> dict[int, str]:
+        """Every port that is promised to somebody, with the lease's name."""
+        return {lease.port: lease.name for lease in self.by_name.values() if lease.state not in ("refused", "released")}
+
+
+fold: Fold[Leases] = Fold()
+
+
+def lease_name(instance: str, port: str) -> str:
+    """The lease of an instance's port: `web.1/main`."""
+    return f"{instance}/{port}"
+
+
+def _moved(leases: Leases, it: Recorded, name: str, state: LeaseState) -> Leases:
+    lease = leases.by_name.get(name)
+    if lease is None or lease.state == state:
+        return leases
+    return replace(leases, by_name={**leases.by_name, name: replace(lease, state=state, since=it.at, changed=it.seq)})
+
+
+@fold.on(PortChosen)
+def _chosen(leases: Leases, it: Recorded, event: PortChosen) -> Leases:
+    lease = Lease(event.lease, event.port, event.instance, "chosen", event.host, event.protocol, it.at, it.seq)
+    return replace(leases, by_name={**leases.by_name, event.lease: lease})
+
+
+@fold.on(PortHeld)
+def _held(leases: Leases, it: Recorded, event: PortHeld) -> Leases:
+    return _moved(leases, it, event.lease, "held")
+
+
+@fold.on(PortRefused)
+def _refused(leases: Leases, it: Recorded, event: PortRefused) -> Leases:
+    return _strange(
+        _moved(leases, it, event.lease, "refused"), it, Refusal(event.port, event.reason, it.at, event.owner)
+    )
+
+
+def _strange(leases: Leases, it: Recorded, refusal: Refusal) -> Leases:
+    oldest = it.at - REFUSAL_KEPT_SECONDS * 1_000_000
+    kept = {port: known for port, known in leases.refusals.items() if known.at >= oldest}
+    return replace(leases, refusals={**kept, refusal.port: refusal})
+
+
+@fold.on(PortReleased)
+def _released(leases: Leases, it: Recorded, event: PortReleased) -> Leases:
+    return _moved(leases, it, event.lease, "released")
+
+
+@fold.on(StartDecided)
+def _used(leases: Leases, it: Recorded, event: StartDecided) -> Leases:
+    for port in event.ports:
+        leases = _moved(leases, it, lease_name(event.instance, port), "used")
+    return leases
+
+
+@fold.on(RunExited, RunAbandoned, RunRefused)
+def _ended(leases: Leases, it: Recorded, event: RunEvent) -> Leases:
+    stolen = event.port if isinstance(event, RunRefused) else None
+    for lease in list(leases.by_name.values()):
+        if lease.holder == event.instance and lease.state == "used":
+            leases = _moved(leases, it, lease.name, "refused" if lease.port == stolen else "idle")
+    if isinstance(event, RunRefused) and event.port is not None:
+        leases = _strange(leases, it, Refusal(event.port, event.error, it.at, event.owner))
+    return leases
+
+
+@fold.on(SupervisorStarted)
+def _unheld(leases: Leases, it: Recorded, _: SupervisorStarted) -> Leases:
+    for lease in list(leases.by_name.values()):
+        if lease.state == "held":
+            leases = _moved(leases, it, lease.name, "idle")
+    return leases

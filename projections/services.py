@@ -1,0 +1,305 @@
+"""Services and their instances: what is wanted of each, and what its present run is doing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from events.catalog import (
+    CommandReceived,
+    ConfigurationLoaded,
+    DeadlineReached,
+    KillDecided,
+    PortRefused,
+    ProbePassed,
+    RestartScheduled,
+    RunAbandoned,
+    RunAdopted,
+    RunExited,
+    RunRefused,
+    RunStarted,
+    Service,
+    ServiceGivenUp,
+    StartDecided,
+    StopDecided,
+    service_of,
+)
+from events.envelope import Micros, Position, Recorded
+from projections.dependencies import with_needs
+from projections.fold import Fold
+
+replace = msgspec.structs.replace
+InstanceState = Literal[
+    "declared", "waiting", "starting", "running", "paused", "stopping", "stopped", "completed", "failed"
+]
+FAILURES_KEPT = 5
+
+
+class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One replica of a service.
+
+    `run` is the present run, 0 without one. `failures` in a row count up to the last time that it stayed well, and
+    `answered` of them have been answered by a decision. `changed` is the last event that may call for a decision:
+    whatever is decided next was caused by it. `problem` says in words what went wrong last.
+    """
+
+    name: str
+    state: InstanceState = "declared"
+    wanted: bool = False
+    run: Position = 0
+    pid: int = 0
+    started_at: Micros = 0
+    ready_at: Micros = 0
+    since: Micros = 0
+    failures: int = 0
+    answered: int = 0
+    restarts: int = 0
+    bounce: bool = False
+    killed: bool = False
+    stop_failure: str = ""
+    problem: str = ""
+    failed_at: tuple[Micros, ...] = ()
+    ports: dict[str, int] = {}
+    changed: Position = 0
+
+    @property
+    def service(self) -> str:
+        """The service that it is a replica of."""
+        return service_of(self.name)
+
+    @property
+    def number(self) -> int:
+        """Which replica it is, 1 for the first."""
+        return int(self.name.rpartition(".")[2])
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything declared, every instance, and which instance each live run belongs to."""
+
+    declared: dict[str, Service] = {}
+    instances: dict[str, Instance] = {}
+    runs: dict[Position, str] = {}
+
+
+fold: Fold[Services] = Fold()
+
+
+def changed(services: Services, name: str, **changes: Any) -> Services:
+    """The same services, with one instance changed."""
+    return replace(services, instances={**services.instances, name: replace(services.instances[name], **changes)})
+
+
+# -- what is wanted ------------------------------------------------------------------------------
+
+
+@fold.on(ConfigurationLoaded)
+def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Services:
+    instances: dict[str, Instance] = {}
+    for service in event.services.values():
+        known = services.declared.get(service.name)
+        for name in service.instances():
+            instance = services.instances.get(name) or Instance(name, since=it.at, changed=it.seq)
+            if instance.run and known != service:
+                instance = replace(instance, bounce=True, changed=it.seq)
+            instances[name] = instance
+    for name, instance in services.instances.items():
+        if name not in instances and instance.run:
+            instances[name] = replace(instance, wanted=False, changed=it.seq)
+    return replace(services, declared=event.services, instances=instances)
+
+
+@fold.on(CommandReceived)
+def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
+    if event.verb == "detach":
+        return services
+    named = set(event.services)
+    if event.verb == "down":
+        named = {instance.service for instance in services.instances.values()}
+    elif event.verb in ("up", "start"):
+        asked = named or {name for name, service in services.declared.items() if service.autostart}
+        named = with_needs(services.declared, asked)
+    instances = {
+        name: _wish(instance, it, event.verb) if instance.service in named else instance
+        for name, instance in services.instances.items()
+    }
+    return replace(services, instances=instances)
+
+
+def _wish(instance: Instance, it: Recorded, verb: str) -> Instance:
+    if verb in ("stop", "down"):
+        at_rest = instance.state in ("waiting", "failed", "completed")
+        state: InstanceState = "stopped" if at_rest else instance.state
+        return _moved(replace(instance, wanted=False, bounce=False, failures=0, answered=0, changed=it.seq), state, it)
+    if verb == "up" and instance.state == "completed":
+        return instance
+    fresh = replace(instance, wanted=True, failures=0, answered=0, changed=it.seq)
+    if instance.run:
+        return replace(fresh, bounce=True) if verb == "restart" else fresh
+    return _moved(replace(fresh, problem=""), "waiting", it)
+
+
+def _moved(instance: Instance, state: InstanceState, it: Recorded) -> Instance:
+    return instance if instance.state == state else replace(instance, state=state, since=it.at)
+
+
+# -- a run begins --------------------------------------------------------------------------------
+
+
+@fold.on(StartDecided)
+def _starting(services: Services, it: Recorded, event: StartDecided) -> Services:
+    was = services.instances[event.instance]
+    services = changed(
+        services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
+        bounce=False, killed=False, stop_failure="", ports=event.ports, changed=it.seq,
+        restarts=was.restarts + (event.attempt > 0), answered=was.failures,
+    )  # fmt: skip
+    return replace(services, runs={**services.runs, it.seq: event.instance})
+
+
+@fold.on(RunStarted)
+def _started(services: Services, it: Recorded, event: RunStarted) -> Services:
+    instance = services.instances.get(event.instance)
+    if instance is None or instance.run != event.run:
+        return services
+    changes: dict[str, Any] = {"pid": event.pid, "changed": it.seq}
+    declared = services.declared.get(event.service)
+    if instance.state == "starting" and (declared is None or declared.probe is None):
+        changes |= {"state": "running", "since": it.at, "ready_at": it.at}
+    return changed(services, event.instance, **changes)
+
+
+@fold.on(RunAdopted)
+def _adopted(services: Services, it: Recorded, event: RunAdopted) -> Services:
+    if services.runs.get(event.run) != event.instance:
+        return services
+    if services.instances[event.instance].pid == 0:
+        return _started(services, it, RunStarted(instance=event.instance, run=event.run, pid=event.pid))
+    return changed(services, event.instance, pid=event.pid, changed=it.seq)
+
+
+@fold.on(ProbePassed)
+def _ready(services: Services, it: Recorded, event: ProbePassed) -> Services:
+    if services.runs.get(event.run) != event.instance:
+        return services
+    if services.instances[event.instance].state != "starting":
+        return changed(services, event.instance, changed=it.seq)
+    return changed(services, event.instance, state="running", since=it.at, ready_at=it.at, problem="", changed=it.seq)
+
+
+# -- a run ends ----------------------------------------------------------------------------------
+
+
+@fold.on(StopDecided)
+def _stopping(services: Services, it: Recorded, event: StopDecided) -> Services:
+    return changed(
+        services, event.instance, state="stopping", since=it.at, stop_failure=event.failure, changed=it.seq
+    )  # fmt: skip
+
+
+@fold.on(KillDecided)
+def _killed(services: Services, it: Recorded, event: KillDecided) -> Services:
+    return changed(services, event.instance, killed=True, changed=it.seq)
+
+
+@fold.on(RunExited)
+def _exited(services: Services, it: Recorded, event: RunExited) -> Services:
+    if services.runs.get(event.run) != event.instance:
+        return services
+    instance = services.instances[event.instance]
+    declared = services.declared.get(event.service)
+    if instance.state == "stopping":
+        return _ended(services, it, event.instance, failure=instance.stop_failure)
+    done = declared is not None and (declared.task or declared.restart.when != "always")
+    if done and event.exit_code == 0:
+        return _ended(services, it, event.instance, completed=True)
+    return _ended(services, it, event.instance, failure=how_it_ended(event))
+
+
+def how_it_ended(event: RunExited) -> str:
+    """The end of a run in words: `was ended by signal KILL`."""
+    if event.signal:
+        return f"was ended by signal {event.signal}"
+    if event.exit_code is not None:
+        return f"exited with code {event.exit_code}"
+    return "ended, and nobody saw how"
+
+
+@fold.on(RunRefused)
+def _refused(services: Services, it: Recorded, event: RunRefused) -> Services:
+    if services.runs.get(event.run) != event.instance:
+        return services
+    elsewhere = event.port is not None and event.port not in _fixed_ports(services, event.service)
+    return _ended(services, it, event.instance, failure="" if elsewhere else event.error)
+
+
+def _fixed_ports(services: Services, name: str) -> set[int]:
+    declared = services.declared.get(name)
+    return {request.fixed for request in declared.ports if request.fixed} if declared else set()
+
+
+@fold.on(RunAbandoned)
+def _abandoned(services: Services, it: Recorded, event: RunAbandoned) -> Services:
+    if services.runs.get(event.run) != event.instance:
+        return services
+    return _ended(services, it, event.instance)
+
+
+@fold.on(PortRefused)
+def _port_refused(services: Services, it: Recorded, event: PortRefused) -> Services:
+    name = event.lease.partition("/")[0]
+    instance = services.instances.get(name)
+    if instance is None or instance.state != "waiting" or event.port not in _fixed_ports(services, instance.service):
+        return services
+    return _failed(services, it, instance, f"port {event.port} is taken: {event.reason}")
+
+
+def _ended(services: Services, it: Recorded, name: str, failure: str = "", completed: bool = False) -> Services:
+    instance = services.instances[name]
+    services = replace(services, runs={run: of for run, of in services.runs.items() if run != instance.run})
+    if name not in _declared_names(services, instance.service):
+        return replace(services, instances={n: i for n, i in services.instances.items() if n != name})
+    was, instance = instance, replace(instance, run=0, pid=0, ports={}, bounce=False, changed=it.seq, since=it.at)
+    if not instance.wanted:
+        return _with(services, replace(instance, state="stopped", failures=0, answered=0))
+    if completed:
+        return _with(services, replace(instance, state="completed", failures=0, answered=0, problem=""))
+    if not failure:
+        return _with(services, replace(instance, state="waiting"))
+    reset = services.declared[instance.service].restart.reset_after_seconds
+    if was.ready_at and it.at - was.ready_at >= reset * 1_000_000:
+        instance = replace(instance, failures=0, answered=0)
+    return _failed(services, it, instance, failure)
+
+
+def _failed(services: Services, it: Recorded, instance: Instance, problem: str) -> Services:
+    return _with(services, replace(
+        instance, state="waiting", since=it.at, failures=instance.failures + 1, problem=problem, changed=it.seq,
+        failed_at=(*instance.failed_at, it.at)[-FAILURES_KEPT:],
+    ))  # fmt: skip
+
+
+def _with(services: Services, instance: Instance) -> Services:
+    return replace(services, instances={**services.instances, instance.name: instance})
+
+
+def _declared_names(services: Services, service: str) -> tuple[str, ...]:
+    declared = services.declared.get(service)
+    return declared.instances() if declared else ()
+
+
+@fold.on(RestartScheduled)
+def _scheduled(services: Services, it: Recorded, event: RestartScheduled) -> Services:
+    failures = services.instances[event.instance].failures
+    return changed(services, event.instance, answered=failures, changed=it.seq)
+
+
+@fold.on(ServiceGivenUp)
+def _given_up(services: Services, it: Recorded, event: ServiceGivenUp) -> Services:
+    return changed(services, event.instance, state="failed", since=it.at, answered=event.failures, changed=it.seq)
+
+
+@fold.on(DeadlineReached)
+def _due(services: Services, it: Recorded, event: DeadlineReached) -> Services:
+    name = event.key.partition(":")[2]
+    return changed(services, name, changed=it.seq) if name in services.instances else services
