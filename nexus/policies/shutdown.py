@@ -1,0 +1,120 @@
+"""When a run ends: because it is not wanted, because it failed us, or because what it needs is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
+from events.envelope import Draft, Position
+from projections.conditions import dependents_alive, instances_of, is_internal, lost
+from projections.services import Instance
+from projections.state import State
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a run is to end; `failure` counts against it, `urgent` does not wait for its dependents."""
+
+    rule: str
+    cause: Position
+    values: dict[str, Value] = {}
+    failure: str = ""
+    urgent: bool = False
+    rejected: tuple[Rejected, ...] = ()
+
+
+def decide(state: State) -> Iterator[Draft]:
+    """Stop what is to end, dependents first; kill what ignores it; finish when all is done."""
+    for instance in state.services.instances.values():
+        if instance.state in ("starting", "running"):
+            reason = _why_stop(state, instance)
+            if reason and (reason.urgent or not _waits(state, instance)):
+                yield Draft(_stop(state, instance, reason), reason.cause)
+        elif instance.state == "stopping" and not instance.killed and _overdue(state, instance, "kill"):
+            yield Draft(_kill(state, instance), instance.changed)
+    yield from _finish(state)
+
+
+def _waits(state: State, instance: Instance) -> bool:
+    if is_internal(state, instance.service):
+        runs = state.services.runs.values()
+        return any(not is_internal(state, state.services.instances[name].service) for name in runs)
+    return bool(dependents_alive(state, instance.service))
+
+
+def _overdue(state: State, instance: Instance, purpose: str) -> bool:
+    return f"{purpose}:{instance.name}" not in state.deadlines.by_key
+
+
+def _why_stop(state: State, instance: Instance) -> Reason | None:
+    if instance.service not in state.services.declared:
+        return Reason("shutdown.undeclared", _latest(state, instance), {"why": "nexus.toml no longer has it"})
+    if not instance.wanted:
+        rule = "shutdown.down" if state.supervisor.going else "shutdown.asked"
+        return Reason(rule, _latest(state, instance))
+    if instance.bounce:
+        return Reason("restart.asked", instance.changed, urgent=True)
+    return _why_failed(state, instance) or _why_lost(state, instance)
+
+
+def _latest(state: State, instance: Instance) -> Position:
+    """What made it possible: the wish, or the end of the last dependent."""
+    dependents = state.dependencies.needed_by.get(instance.service, ())
+    ends = [one.changed for name in dependents for one in instances_of(state, name)]
+    return max([instance.changed, *ends])
+
+
+def _why_failed(state: State, instance: Instance) -> Reason | None:
+    declared = state.services.declared[instance.service]
+    health = state.health.by_instance.get(instance.name)
+    if instance.state == "starting" and declared.probe and _overdue(state, instance, "ready"):
+        answer = health.detail if health and health.detail else "no answer"
+        failure = f"was not ready within {declared.start_timeout_seconds:g} s: {answer}"
+        values: dict[str, Value] = {"start_timeout_seconds": declared.start_timeout_seconds, "last answer": answer}
+        more = Rejected("wait longer", f"start_timeout is {declared.start_timeout_seconds:g} s")
+        return Reason("startup.timeout", instance.changed, values, failure, True, (more,))
+    if instance.state == "running" and health and health.status == "unhealthy" and declared.restart.on_unhealthy:
+        values = {"failures": health.failures, "last answer": health.detail}
+        keep = Rejected("leave it running", f"{health.failures} checks in a row failed")
+        return Reason("health.unhealthy", health.changed, values, f"is unhealthy: {health.detail}", True, (keep,))
+    return None
+
+
+def _why_lost(state: State, instance: Instance) -> Reason | None:
+    for name, condition in state.services.declared[instance.service].depends_on.items():
+        why = lost(state, name) if condition != "completed" else ""
+        if why:
+            cause = max(one.changed for one in instances_of(state, name))
+            keep = Rejected("leave it running", f"it needs {name}, which {why}")
+            return Reason("dependency.lost", max(cause, _latest(state, instance)), {name: why}, "", False, (keep,))
+    return None
+
+
+def _stop(state: State, instance: Instance, reason: Reason) -> StopDecided:
+    declared = state.services.declared.get(instance.service)
+    grace_seconds = declared.stop_timeout_seconds if declared else 10.0
+    return StopDecided(
+        instance=instance.name, run=instance.run, signal=declared.stop_signal if declared else "TERM",
+        kill_at=state.at + int(grace_seconds * 1_000_000), failure=reason.failure, rule=reason.rule,
+        values={**reason.values, "grace_seconds": grace_seconds}, rejected=reason.rejected,
+    )  # fmt: skip
+
+
+def _kill(state: State, instance: Instance) -> KillDecided:
+    declared = state.services.declared.get(instance.service)
+    grace_seconds = declared.stop_timeout_seconds if declared else 10.0
+    return KillDecided(
+        instance=instance.name, run=instance.run, rule="shutdown.grace", values={"grace_seconds": grace_seconds},
+        rejected=(Rejected("wait longer", f"it was asked to end and had {grace_seconds:g} s"),),
+    )  # fmt: skip
+
+
+def _finish(state: State) -> Iterator[Draft]:
+    supervisor = state.supervisor
+    if not supervisor.going or supervisor.gone:
+        return
+    if supervisor.going == "detach" or not state.services.runs:
+        ended = max([supervisor.asked, *(one.changed for one in state.services.instances.values())])
+        left: dict[str, Value] = {"left running": len(state.services.runs)}
+        yield Draft(ShutdownCompleted(rule=f"shutdown.{supervisor.going}", values=left), ended)

@@ -1,0 +1,129 @@
+"""Questions about the state that policies ask and people read: is a dependency met, what is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from events.catalog import Condition
+from projections.leases import Lease, lease_name
+from projections.services import Instance
+from projections.state import State
+
+ALIVE = ("starting", "running", "paused", "stopping")
+INTERNAL = "internal"
+"""The category of services that are part of Nexus itself: they stop last and are not listed with the others."""
+
+
+def instances_of(state: State, service: str) -> list[Instance]:
+    """The instances of a service, the undeclared ones that still run included."""
+    return [instance for instance in state.services.instances.values() if instance.service == service]
+
+
+def is_internal(state: State, service: str) -> bool:
+    """Whether a service is part of Nexus itself."""
+    declared = state.services.declared.get(service)
+    return declared is not None and declared.category == INTERNAL
+
+
+def met(state: State, service: str, condition: Condition) -> bool:
+    """Whether at least one instance of `service` fulfils the condition."""
+    return any(_fulfils(state, instance, condition) for instance in instances_of(state, service))
+
+
+def _fulfils(state: State, instance: Instance, condition: Condition) -> bool:
+    if condition == "completed":
+        return instance.state == "completed"
+    if condition == "started":
+        return instance.state in ("starting", "running") and instance.pid > 0
+    return instance.state == "running" and state.health.status(instance.name) != "unhealthy"
+
+
+def lost(state: State, service: str) -> str:
+    """Why nobody may rely on `service` any longer; empty while somebody may."""
+    reasons = [_lost(state, instance) for instance in instances_of(state, service)]
+    return reasons[0] if reasons and all(reasons) else ""
+
+
+def _lost(state: State, instance: Instance) -> str:
+    if instance.state == "failed":
+        declared = state.services.declared.get(instance.service)
+        return "was given up" if declared is None or declared.restart.stop_dependents else ""
+    return "" if instance.wanted else "is not wanted any more"
+
+
+def unmet(state: State, instance: Instance) -> list[tuple[str, Condition]]:
+    """The dependencies that keep an instance from starting."""
+    declared = state.services.declared.get(instance.service)
+    needs = declared.depends_on if declared else {}
+    return [(name, condition) for name, condition in needs.items() if not met(state, name, condition)]
+
+
+def dependents_alive(state: State, service: str) -> list[Instance]:
+    """The live instances of the services that need `service`."""
+    return [
+        instance
+        for name in state.dependencies.needed_by.get(service, ())
+        for instance in instances_of(state, name)
+        if instance.run
+    ]
+
+
+def leases_of(state: State, instance: Instance) -> Iterator[tuple[str, Lease | None]]:
+    """The ports that an instance needs, by name, with the lease of each where there is one."""
+    declared = state.services.declared.get(instance.service)
+    for request in declared.ports if declared else ():
+        yield request.name, state.leases.by_name.get(lease_name(instance.name, request.name))
+
+
+def waits_for(state: State, instance: Instance) -> str:
+    """What an instance that is not where it is wanted waits for, in words; empty when for nothing."""
+    if instance.state == "waiting":
+        return _waits_to_start(state, instance)
+    if instance.state == "starting":
+        health = state.health.by_instance.get(instance.name)
+        return f"its first good answer ({health.detail})" if health and health.detail else "its first good answer"
+    if instance.state == "running" and not instance.wanted:
+        names = ", ".join(one.name for one in dependents_alive(state, instance.service))
+        return f"{names} to end first" if names else "its turn to stop"
+    if instance.state == "stopping":
+        return "the end of its processes, killed" if instance.killed else "the end of its processes"
+    return ""
+
+
+def _waits_to_start(state: State, instance: Instance) -> str:
+    missing = unmet(state, instance)
+    if missing:
+        return "; ".join(_missing(state, name, condition) for name, condition in missing)
+    if f"restart:{instance.name}" in state.deadlines.by_key:
+        return f"its next try, number {instance.answered}"
+    if not all(lease and lease.ready for _, lease in leases_of(state, instance)):
+        return "its port"
+    return "its start"
+
+
+def _missing(state: State, name: str, condition: Condition) -> str:
+    why = lost(state, name)
+    return f"{name}, which {why}" if why else f"{name} to be {condition}"
+
+
+def settled(state: State) -> bool:
+    """Whether nothing will change by itself: each wanted instance is well, done, given up, or waits for one that is."""
+    return all(_settled(state, instance) for instance in state.services.instances.values())
+
+
+def _settled(state: State, instance: Instance) -> bool:
+    if not instance.wanted:
+        return not instance.run
+    if instance.state in ("completed", "failed"):
+        return True
+    if instance.state == "running":
+        return True
+    return instance.state == "waiting" and any(_hopeless(state, name) for name, _ in unmet(state, instance))
+
+
+def _hopeless(state: State, service: str) -> bool:
+    return all(
+        instance.state in ("failed", "stopped", "declared")
+        or (instance.state == "waiting" and any(_hopeless(state, name) for name, _ in unmet(state, instance)))
+        for instance in instances_of(state, service)
+    )
