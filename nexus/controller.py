@@ -1,0 +1,196 @@
+"""The loop: see, think, record, act. It carries recorded decisions out and decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from events.catalog import (
+    CommandReceived,
+    DeadlineReached,
+    Decision,
+    LogFull,
+    LogSlow,
+    RunAbandoned,
+    RunExited,
+    StartDecided,
+    SupervisorStarted,
+    SupervisorStopped,
+)
+from events.envelope import Draft, Micros, Position, Recorded
+from events.log import LogError, LogFullError
+from nexus.platforms.base import Clock, Mailbox, Processes
+from nexus.policies.step import POLICIES, Policy, step
+from projections.state import State, encode, evolve
+
+Effect = Callable[[Position, Decision], list[Draft]]
+Subscriber = Callable[[State, Sequence[Recorded]], None]
+
+APPEND_LIMIT_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+SLOW_REPORTED_EVERY_SECONDS = 60.0
+
+
+class Writer(Protocol):
+    """What the loop needs of the event log."""
+
+    @property
+    def wants_rotation(self) -> bool: ...
+
+    def append(self, batch: Sequence[Recorded]) -> None: ...
+
+    def rotate(self, at: Micros, state: bytes) -> Recorded: ...
+
+    def position_of(self, command_id: str) -> Position | None: ...
+
+
+class Controller:
+    """One supervisor's life: `state` is what it knows, and nobody else changes it."""
+
+    def __init__(
+        self,
+        log: Writer,
+        clock: Clock,
+        mailbox: Mailbox,
+        processes: Processes,
+        effects: Mapping[type[Decision], Effect],
+        state: State,
+        policies: Sequence[Policy] = POLICIES,
+    ) -> None:
+        self.log, self.clock, self.mailbox, self.processes = log, clock, mailbox, processes
+        self.effects, self.state, self.policies = effects, state, policies
+        self.subscribers: list[Subscriber] = []
+        self._unrecorded: list[Draft] = []
+        self._commands: dict[str, asyncio.Future[Position]] = {}
+        self._retry_at: Micros = 0
+        self._slow_told_at: float = float("-inf")
+
+    # -- one life ------------------------------------------------------------------------------
+
+    def recover(self, started: SupervisorStarted) -> None:
+        """Look at the world first, then let the policies decide; an old start is never carried out again."""
+        pending = self.state.decisions.pending
+        found = [
+            Draft(draft.event, run if run in pending else draft.cause)
+            for run, instance in self.state.services.runs.items()
+            for draft in self.processes.adopt(run, instance)
+        ]
+        self.turn([*found, Draft(started)])
+        again = [(seq, decision) for seq, decision in pending.items() if not isinstance(decision, StartDecided)]
+        self.turn([
+            outcome
+            for seq, decision in again
+            if seq in self.state.decisions.pending
+            for outcome in self._act(seq, decision)
+        ])  # fmt: skip
+
+    async def run(self) -> None:
+        """Until a shutdown is completed."""
+        while not self.state.supervisor.gone:
+            seen = await self.mailbox.wait(self._wake_at())
+            self.turn(seen)
+
+    def stop(self, pid: int) -> None:
+        """Record the end of this supervisor in good order."""
+        left = tuple(sorted(self.state.services.runs.values()))
+        self.turn([Draft(SupervisorStopped(pid=pid, services_left_running=left))])
+
+    async def submit(self, command: CommandReceived, actor: str | None = None) -> Position:
+        """The position of a command once it is durable; the same `command_id` gives the same position.
+
+        Raises LogError when it could not be recorded: then it was not accepted.
+        """
+        known = self.log.position_of(command.command_id) if command.command_id else None
+        if known is not None:
+            return known
+        waiting = self._commands.get(command.command_id)
+        if waiting is None:
+            waiting = self._commands[command.command_id] = asyncio.get_running_loop().create_future()
+            self.mailbox.post(Draft(command, actor=actor))
+        return await asyncio.shield(waiting)
+
+    # -- one turn ------------------------------------------------------------------------------
+
+    def turn(self, seen: Sequence[Draft]) -> None:
+        """See, think, record in one commit, act; the outcomes are what is seen next."""
+        while seen := [*self._unrecorded, *seen, *self._due()]:
+            at = max(self.clock.now(), self.state.at + 1)
+            state, events = step(self.state, seen, at, self.policies)
+            if not self._record(events, seen):
+                return
+            self.state = state
+            self._publish(events)
+            seen = [
+                outcome
+                for it in events
+                if isinstance(it.event, Decision)
+                for outcome in self._act(it.seq, it.event)
+            ]  # fmt: skip
+
+    def _due(self) -> list[Draft]:
+        now = self.clock.now()
+        return [
+            Draft(DeadlineReached(key=key, due=deadline.due), deadline.decision)
+            for key, deadline in self.state.deadlines.by_key.items()
+            if deadline.due <= now
+        ]
+
+    def _wake_at(self) -> Micros | None:
+        due = self.state.deadlines.next_due()
+        if not self._unrecorded:
+            return due
+        return self._retry_at if due is None else min(due, self._retry_at)
+
+    def _act(self, seq: Position, decision: Decision) -> list[Draft]:
+        effect = self.effects.get(type(decision))
+        if effect is None:
+            return []
+        return [Draft(it.event, seq if it.cause is None else it.cause, it.actor) for it in effect(seq, decision)]
+
+    # -- the record ----------------------------------------------------------------------------
+
+    def _record(self, events: Sequence[Recorded], seen: Sequence[Draft]) -> bool:
+        """Whether the turn is durable now; if not, what was seen is kept and commands are refused."""
+        began = time.perf_counter()
+        try:
+            self.log.append(events)
+        except LogError as error:
+            self._keep(seen, error)
+            return False
+        self._unrecorded = []
+        took_seconds = time.perf_counter() - began
+        if took_seconds > APPEND_LIMIT_SECONDS and began - self._slow_told_at > SLOW_REPORTED_EVERY_SECONDS:
+            self._slow_told_at = began
+            self.mailbox.post(Draft(LogSlow(append_seconds=took_seconds, limit_seconds=APPEND_LIMIT_SECONDS)))
+        return True
+
+    def _keep(self, seen: Sequence[Draft], error: LogError) -> None:
+        refused = [draft.event for draft in seen if isinstance(draft.event, CommandReceived)]
+        for command in refused:
+            waiting = self._commands.pop(command.command_id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(error)
+        kept = [draft for draft in seen if not isinstance(draft.event, CommandReceived | DeadlineReached)]
+        if isinstance(error, LogFullError) and not any(isinstance(draft.event, LogFull) for draft in kept):
+            kept.append(Draft(LogFull(freed_bytes=0, error=str(error))))
+        self._unrecorded = kept
+        self._retry_at = self.clock.now() + int(RETRY_SECONDS * 1_000_000)
+
+    def _publish(self, events: Sequence[Recorded]) -> None:
+        for it in events:
+            if isinstance(it.event, CommandReceived):
+                waiting = self._commands.pop(it.event.command_id, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(it.seq)
+            elif isinstance(it.event, RunExited | RunAbandoned):
+                self.processes.forget(it.event.run)
+        for subscriber in self.subscribers:
+            subscriber(self.state, events)
+        if self.log.wants_rotation:
+            self._close_the_books()
+
+    def _close_the_books(self) -> None:
+        at = max(self.clock.now(), self.state.at + 1)
+        self.state = evolve(self.state, self.log.rotate(at, encode(self.state)))
