@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from events.log import LogError, LogFullError
+
 from events.catalog import (
     CommandReceived,
     DeadlineReached,
@@ -20,7 +22,6 @@ from events.catalog import (
     SupervisorStopped,
 )
 from events.envelope import Draft, Micros, Position, Recorded
-from events.log import LogError, LogFullError
 from nexus.platforms.base import Clock, Mailbox, Processes
 from nexus.policies.step import POLICIES, Policy, step
 from projections.state import State, encode, evolve

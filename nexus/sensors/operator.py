@@ -1,0 +1,74 @@
+"""Takes what people and programs ask for over the control channel: one JSON request, one JSON answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+from events.log import LogError
+
+from events.catalog import CommandReceived, Service
+from events.envelope import Position
+
+Submit = Callable[[CommandReceived, str], Awaitable[Position]]
+Known = Callable[[], dict[str, Service]]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: a command, or `ping` for who runs here."""
+
+    verb: Literal["up", "down", "detach", "start", "stop", "restart", "ping"]
+    services: tuple[str, ...] = ()
+    command_id: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why nothing was done, and what to do instead."""
+
+    problem: str
+    next_step: str
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The position of the command's event, or who runs here, or why not."""
+
+    seq: Position | None = None
+    pid: int | None = None
+    version: str | None = None
+    error: Refused | None = None
+
+
+class Operator:
+    """Answers requests; `reload` reads the configuration anew and raises ValueError where it can't be used."""
+
+    def __init__(self, submit: Submit, known: Known, reload: Callable[[], None], pid: int, version: str) -> None:
+        self.submit, self.known, self.reload = submit, known, reload
+        self.pid, self.version = pid, version
+
+    async def answer(self, payload: bytes, actor: str) -> bytes:
+        """The answer to one request, both as JSON."""
+        try:
+            request = msgspec.json.decode(payload, type=Request)
+        except msgspec.DecodeError as error:
+            refused = Refused(f"the request was not understood: {error}", "use the nexus command of this version")
+            return msgspec.json.encode(Answer(error=refused))
+        return msgspec.json.encode(await self._answer(request, actor))
+
+    async def _answer(self, request: Request, actor: str) -> Answer:
+        if request.verb == "ping":
+            return Answer(pid=self.pid, version=self.version)
+        try:
+            if request.verb == "up":
+                self.reload()
+        except ValueError as error:
+            return Answer(error=Refused(str(error), "mend the file; nothing was changed"))
+        unknown = [name for name in request.services if name not in self.known()]
+        if unknown:
+            names = ", ".join(sorted(self.known())) or "none"
+            return Answer(error=Refused(f"there is no service {unknown[0]!r}", f"the services are: {names}"))
+        command = CommandReceived(verb=request.verb, services=request.services, command_id=request.command_id)
+        try:
+            return Answer(seq=await self.submit(command, actor))
+        except LogError as error:
+            return Answer(error=Refused(f"the command could not be recorded: {error}", "run `nexus doctor`"))
