@@ -116,7 +116,7 @@ class Controller:
 
     def turn(self, seen: Sequence[Draft]) -> None:
         """See, think, record in one commit, act; the outcomes are what is seen next."""
-        while seen := [*self._unrecorded, *seen, *self._due()]:
+        while seen := [*self._unrecorded, *map(self._with_cause, seen), *self._due()]:
             at = max(self.clock.now(), self.state.at + 1)
             state, events = step(self.state, seen, at, self.policies)
             if not self._record(events, seen):
@@ -129,6 +129,14 @@ class Controller:
                 if isinstance(it.event, Decision)
                 for outcome in self._act(it.seq, it.event)
             ]  # fmt: skip
+
+    def _with_cause(self, draft: Draft) -> Draft:
+        """The end of a run that was asked to end is the outcome of that decision."""
+        if draft.cause is None and isinstance(draft.event, RunExited):
+            instance = self.state.services.instances.get(draft.event.instance)
+            if instance and instance.run == draft.event.run and instance.stopped_by:
+                return Draft(draft.event, instance.stopped_by, draft.actor, draft.seen)
+        return draft
 
     def _due(self) -> list[Draft]:
         now = self.clock.now()

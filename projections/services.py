@@ -40,7 +40,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     """One replica of a service.
 
     `run` is the present run, 0 without one. `failures` in a row count up to the last time that it stayed well, and
-    `answered` of them have been answered by a decision. `changed` is the last event that may call for a decision:
+    `answered` of them have been answered by a decision. `stopped_by` is the last decision to end the present run. `changed` is the last event that may call for a decision:
     whatever is decided next was caused by it. `problem` says in words what went wrong last.
     """
 
@@ -57,6 +57,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     restarts: int = 0
     bounce: bool = False
     killed: bool = False
+    stopped_by: Position = 0
     stop_failure: str = ""
     problem: str = ""
     failed_at: tuple[Micros, ...] = ()
@@ -151,7 +152,7 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     was = services.instances[event.instance]
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
-        bounce=False, killed=False, stop_failure="", ports=event.ports, changed=it.seq,
+        bounce=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports, changed=it.seq,
         restarts=was.restarts + (event.attempt > 0), answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
@@ -193,13 +194,13 @@ def _ready(services: Services, it: Recorded, event: ProbePassed) -> Services:
 @fold.on(StopDecided)
 def _stopping(services: Services, it: Recorded, event: StopDecided) -> Services:
     return changed(
-        services, event.instance, state="stopping", since=it.at, stop_failure=event.failure, changed=it.seq
+        services, event.instance, state="stopping", since=it.at, stop_failure=event.failure, stopped_by=it.seq, changed=it.seq
     )  # fmt: skip
 
 
 @fold.on(KillDecided)
 def _killed(services: Services, it: Recorded, event: KillDecided) -> Services:
-    return changed(services, event.instance, killed=True, changed=it.seq)
+    return changed(services, event.instance, killed=True, stopped_by=it.seq, changed=it.seq)
 
 
 @fold.on(RunExited)

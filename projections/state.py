@@ -73,7 +73,7 @@ def evolve_all(state: State, history: Iterable[Recorded]) -> State:
 
 def _opened(state: State, recorded: Recorded, event: LogOpened) -> State:
     """A new file carries the whole state, so that whoever starts here knows what came before."""
-    if state.seq == 0 and event.previous_seq:
+    if bytes(event.state) != b"null":
         state = decode(bytes(event.state))
     return msgspec.structs.replace(state, seq=recorded.seq, at=recorded.at)
 

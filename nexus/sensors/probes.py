@@ -79,7 +79,7 @@ class ProbeSensor:
             else:
                 if first or failures or not ready:
                     passed = ProbePassed(instance=it.instance, run=it.run, detail=detail, took_seconds=took_seconds)
-                    self.post(Draft(passed))
+                    self.post(Draft(passed, None if ready else it.run))
                 ready, failures, said = True, 0, ""
             first = False
             pause_seconds = _pause(it, ready, failures, pause_seconds)
