@@ -23,7 +23,6 @@ from events.catalog import (
     ServiceGivenUp,
     StartDecided,
     StopDecided,
-    service_of,
 )
 from events.envelope import Micros, Position, Recorded
 from projections.dependencies import with_needs
@@ -45,6 +44,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
+    service: str
     state: InstanceState = "declared"
     wanted: bool = False
     run: Position = 0
@@ -63,11 +63,6 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     failed_at: tuple[Micros, ...] = ()
     ports: dict[str, int] = {}
     changed: Position = 0
-
-    @property
-    def service(self) -> str:
-        """The service that it is a replica of."""
-        return service_of(self.name)
 
     @property
     def number(self) -> int:
@@ -100,7 +95,7 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
     for service in event.services.values():
         known = services.declared.get(service.name)
         for name in service.instances():
-            instance = services.instances.get(name) or Instance(name, since=it.at, changed=it.seq)
+            instance = services.instances.get(name) or Instance(name, service.name, since=it.at, changed=it.seq)
             if instance.run and known != service:
                 instance = replace(instance, bounce=True, changed=it.seq)
             instances[name] = instance
