@@ -39,8 +39,9 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     """One replica of a service.
 
     `run` is the present run, 0 without one. `failures` in a row count up to the last time that it stayed well, and
-    `answered` of them have been answered by a decision. `stopped_by` is the last decision to end the present run. `changed` is the last event that may call for a decision:
-    whatever is decided next was caused by it. `problem` says in words what went wrong last.
+    `answered` of them have been answered by a decision. `stopped_by` is the last decision to end the present run.
+    `changed` is the last event that may call for a decision: whatever is decided next was caused by it. `problem`
+    says in words what went wrong last.
     """
 
     name: str
@@ -189,7 +190,8 @@ def _ready(services: Services, it: Recorded, event: ProbePassed) -> Services:
 @fold.on(StopDecided)
 def _stopping(services: Services, it: Recorded, event: StopDecided) -> Services:
     return changed(
-        services, event.instance, state="stopping", since=it.at, stop_failure=event.failure, stopped_by=it.seq, changed=it.seq
+        services, event.instance, state="stopping", since=it.at, stop_failure=event.failure,
+        stopped_by=it.seq, changed=it.seq,
     )  # fmt: skip
 
 
