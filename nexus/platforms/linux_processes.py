@@ -1,0 +1,337 @@
+"""Runs on Linux: claimed by a locked file, begun behind a shim, watched through pidfds, found again after a crash."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import asyncio
+import contextlib
+import os
+import signal as signals
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from events.catalog import (
+    Event,
+    RunAbandoned,
+    RunAdopted,
+    RunExited,
+    RunRefused,
+    RunStarted,
+    SignalSent,
+)
+from events.envelope import Draft, Position
+from nexus.platforms import linux_launch, linux_record
+from nexus.platforms.base import Launch, Sockets
+from nexus.platforms.linux_record import Claim, Record
+from nexus.platforms.linux_status import exited, reaped_status
+from nexus.platforms.linux_tree import Tree, look, processes, send
+
+BEGIN_WAIT_SECONDS = 0.02
+"""How long a caller is kept waiting for the shim to say the pid of its service; later it is posted."""
+
+LOOK_AGAIN_SECONDS = 0.002
+LOOK_AGAIN_SECONDS_MAX = 0.1
+STATUS_LOOKS_MAX = 5
+CLEAN_UP_SECONDS = 5.0
+"""After this time a run counts as ended although something that cannot be killed still holds its lock."""
+
+SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TERM", "USR1", "USR2"})
+"""The signals that may be sent to the whole group, since the shim traps them."""
+
+
+@dataclass
+class Watch:
+    """One run that is followed: `handle` is a pidfd of `pid`, which is the shim or, where that was killed, the service.
+
+    `asked` is the signal that asked it to end, `""` when nobody did.
+    """
+
+    run: Position
+    instance: str
+    leader: int
+    pid: int
+    handle: int = -1
+    asked: str = ""
+    announced: bool = True
+    looks: int = 0
+    wait_status: int | None = None
+    cleaning_since: float = 0.0
+    left_behind: int = 0
+
+
+class LinuxProcesses:
+    """Runs of one home; everything that happens to them later is given to `post`."""
+
+    def __init__(self, home: Path, post: Callable[[Draft], None], sockets: Sockets) -> None:
+        self.runs = Path(os.path.realpath(home)) / "runs"
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self._post, self._sockets = post, sockets
+        self._watched: dict[Position, Watch] = {}
+
+    # -- the interface -------------------------------------------------------------------------
+
+    def start(self, run: Position, launch: Launch) -> list[Draft]:
+        """Make run `run` exist: [RunStarted], or [RunRefused] which names what to do.
+
+        On a machine so busy that the pid is not known in `BEGIN_WAIT_SECONDS`, the same is posted later.
+        """
+        if problem := linux_launch.refusal(run, launch, self._sockets):
+            return [Draft(problem)]
+        path = self._path(run)
+        try:
+            claim = Claim(path, run, launch.instance)
+        except FileExistsError:
+            return [Draft(RunRefused(instance=launch.instance, run=run, error=f"run {run} was begun before"))]
+        except OSError as error:
+            return [Draft(linux_launch.refused(run, launch, error))]
+        try:
+            leader = linux_launch.spawn(run, launch, path, claim)
+        except (OSError, ValueError) as error:
+            self.forget(run)
+            return [Draft(linux_launch.refused(run, launch, error))]
+        finally:
+            claim.close()
+        watch = Watch(run, launch.instance, leader, leader, announced=False)
+        self._watch(watch, os.pidfd_open(leader))
+        return self._wait_for_begin(watch)
+
+    def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
+        """Send `signal` ("TERM") to the run's process group; with `tree` to all its descendants, wherever they went."""
+        watch = self._watched.get(run)
+        number = getattr(signals, f"SIG{signal}", None)
+        reached = 0
+        if watch is not None and number is not None:
+            whole = self._tree(watch)
+            if not tree:
+                watch.asked = signal
+                reached = self._signal_group(watch, signal, number)
+            elif signal == "KILL":
+                watch.asked = ""
+                reached = whole.kill()
+            else:
+                reached = len(send(whole.members(), number))
+        return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
+
+    def adopt(self, run: Position, instance: str) -> list[Draft]:
+        """What became of a run of an earlier supervisor; see `Processes.adopt`."""
+        give_up_at = time.monotonic() + BEGIN_WAIT_SECONDS
+        while True:
+            try:
+                record = linux_record.read(self._path(run))
+            except FileNotFoundError:
+                return [Draft(RunAbandoned(instance=instance, run=run))]
+            if not record.held:
+                return [Draft(_over(run, instance, record))]
+            if record.pid or time.monotonic() > give_up_at:
+                break
+            time.sleep(0.0005)
+        watch = Watch(run, instance, record.shim, record.pid)
+        if record.pid:
+            self._find_again(watch, record)
+            return [Draft(RunAdopted(instance=instance, run=run, pid=watch.pid))]
+        self._watched[run] = watch
+        self._later(self._adopt_later, watch)
+        return []
+
+    def forget(self, run: Position) -> None:
+        """Remove what was kept to find the run again; called once its end is recorded."""
+        self._path(run).unlink(missing_ok=True)
+
+    # -- beginning -----------------------------------------------------------------------------
+
+    def _wait_for_begin(self, watch: Watch) -> list[Draft]:
+        give_up_at = time.monotonic() + BEGIN_WAIT_SECONDS
+        while not (event := self._begun(watch)):
+            if time.monotonic() > give_up_at:
+                self._later(self._begin_later, watch)
+                return []
+            time.sleep(0.00005)
+        return [Draft(event)]
+
+    def _begun(self, watch: Watch) -> Event | None:
+        """Its start, once the shim has told the pid; its refusal, when there will be none."""
+        record = linux_record.read(self._path(watch.run))
+        if not record.pid and record.held:
+            return None
+        watch.announced = True
+        if record.pid:
+            watch.pid = record.pid
+            process = look(record.pid)
+            created = process.created if process else 0
+            return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=created)
+        self._drop(watch)
+        self.forget(watch.run)
+        return linux_launch.refused_by_shell(watch.run, watch.instance, record.messages)
+
+    def _begin_later(self, watch: Watch, seconds: float) -> None:
+        if watch.announced:
+            return
+        if event := self._begun(watch):
+            self._post(Draft(event, watch.run))
+        else:
+            self._later(self._begin_later, watch, seconds)
+
+    def _adopt_later(self, watch: Watch, seconds: float) -> None:
+        record = linux_record.read(self._path(watch.run))
+        if not record.held:
+            self._drop(watch)
+            self._post(Draft(_over(watch.run, watch.instance, record)))
+        elif record.pid:
+            watch.leader, watch.pid = record.shim, record.pid
+            self._find_again(watch, record)
+            self._post(Draft(RunAdopted(instance=watch.instance, run=watch.run, pid=watch.pid)))
+        else:
+            self._later(self._adopt_later, watch, seconds)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _watch(self, watch: Watch, handle: int) -> None:
+        self._watched[watch.run] = watch
+        watch.handle = handle
+        asyncio.get_running_loop().add_reader(handle, self._ended, watch)
+
+    def _find_again(self, watch: Watch, record: Record) -> None:
+        """Watch the shim if it is alive, else the service, else wait for what is left of it to go."""
+        self._watched[watch.run] = watch
+        if not self._follow(watch, record.shim, record) and not self._follow(watch, record.pid, record):
+            self._clean_up(watch)
+
+    def _follow(self, watch: Watch, pid: int, record: Record) -> bool:
+        """Watch that process if it is the run's: a handle first, then a look at who it is."""
+        try:
+            handle = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            return False
+        process = look(pid)
+        ours = process is not None and not process.zombie and (
+            process.session == record.shim or Tree(self._path(watch.run)).owns(pid)
+        )  # fmt: skip
+        if not ours:
+            os.close(handle)
+            return False
+        watch.leader = pid if pid == record.shim else 0
+        self._watch(watch, handle)
+        return True
+
+    def _drop(self, watch: Watch) -> None:
+        self._watched.pop(watch.run, None)
+        self._close(watch)
+
+    def _close(self, watch: Watch) -> None:
+        if watch.handle >= 0:
+            asyncio.get_running_loop().remove_reader(watch.handle)
+            os.close(watch.handle)
+            watch.handle = -1
+        if watch.leader:
+            _reap(watch.leader)
+            watch.leader = 0
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def _ended(self, watch: Watch) -> None:
+        """The watched process ended: with everything that it started, or there is more to do."""
+        record = linux_record.read(self._path(watch.run))
+        shim_ended = watch.leader > 0
+        if shim_ended and record.held and record.status is not None and not watch.asked:
+            _kill_group(watch.leader)  # before the leader is reaped: until then the number is its own
+        if not shim_ended and self._status_is_still_to_come(watch):
+            return
+        self._close(watch)
+        if shim_ended and record.status is None and self._follow(watch, record.pid, record):
+            return
+        if record.held:
+            self._later(self._clean_up, watch)
+        else:
+            self._finish(watch, record)
+
+    def _status_is_still_to_come(self, watch: Watch) -> bool:
+        """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
+        watch.wait_status = _reap(watch.pid)
+        if watch.wait_status is None:
+            watch.wait_status = reaped_status(watch.handle)
+        watch.looks += 1
+        if watch.wait_status is not None or watch.looks > STATUS_LOOKS_MAX:
+            return False
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(watch.handle)
+        loop.call_later(LOOK_AGAIN_SECONDS, self._ended, watch)
+        return True
+
+    def _clean_up(self, watch: Watch, seconds: float = 0.0) -> None:
+        """Others were left behind: they are asked if the service was asked, killed if it was not, and waited for."""
+        record = linux_record.read(self._path(watch.run))
+        if not record.held:
+            return self._finish(watch, record)
+        first, now = not watch.cleaning_since, time.monotonic()
+        watch.cleaning_since = watch.cleaning_since or now
+        if not watch.asked:
+            watch.left_behind += self._tree(watch).kill()
+        elif first:
+            send(self._tree(watch).members(), getattr(signals, f"SIG{watch.asked}"))
+        if not watch.asked and now - watch.cleaning_since > CLEAN_UP_SECONDS:
+            return self._finish(watch, record)
+        return self._later(self._clean_up, watch, seconds)
+
+    def _finish(self, watch: Watch, record: Record) -> None:
+        self._drop(watch)
+        if not watch.announced and (begun := self._begun(watch)):
+            self._post(Draft(begun, watch.run))
+        if not record.pid:
+            return
+        details = []
+        if watch.left_behind:
+            details.append(f"{watch.left_behind} processes that it left behind were killed")
+        if record.held:
+            details.append("something that this user may not see or kill has survived it")
+        end = exited(watch.run, watch.instance, record, watch.wait_status, "; ".join(details))
+        self._post(Draft(end))
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def _path(self, run: Position) -> Path:
+        return self.runs / str(run)
+
+    def _tree(self, watch: Watch) -> Tree:
+        return Tree(self._path(watch.run), watch.leader)
+
+    def _later(self, call: Callable[[Watch, float], None], watch: Watch, seconds: float = 0.0) -> None:
+        delay = min(max(LOOK_AGAIN_SECONDS, seconds * 2), LOOK_AGAIN_SECONDS_MAX)
+        asyncio.get_running_loop().call_later(delay, call, watch, delay)
+
+    def _signal_group(self, watch: Watch, signal: str, number: int) -> int:
+        """Signal the group that the service is in; the shim survives only what it traps."""
+        service = look(watch.pid)
+        group = service.group if service is not None and not service.zombie else watch.leader
+        if group in (0, os.getpgrp()):
+            return 0
+        members = [process for process in processes() if process.group == group and process.pid != watch.leader]
+        if group != watch.leader or signal in SURVIVED_BY_SHIM:
+            try:
+                os.killpg(group, number)
+            except OSError:  # nobody is left
+                return 0
+            return len(members)
+        return len(send(members, number))
+
+
+def _over(run: Position, instance: str, record: Record) -> RunExited | RunAbandoned:
+    return exited(run, instance, record) if record.pid else RunAbandoned(instance=instance, run=run)
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(OSError):  # then they live in groups of their own, and are looked for next
+        os.killpg(leader, signals.SIGKILL)
+
+
+def _reap(pid: int) -> int | None:
+    """The wait status of a child of ours that has ended, else None."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:  # it was started by an earlier supervisor
+        return None
+    return status if ended else None

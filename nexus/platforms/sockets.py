@@ -1,0 +1,96 @@
+"""Ports of a real machine: held by plain bound sockets, looked up in the system's tables."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from events.catalog import PortOwner
+
+
+class SystemSockets:
+    """Ports held for leases by this process, and who has the others."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[int, str], socket.socket] = {}
+
+    def hold(self, port: int, host: str, protocol: str) -> str | None:
+        """Keep the port from everybody else; None when it worked, otherwise why it did not."""
+        if (port, protocol) in self._held:
+            return None
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        holder = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
+        try:
+            if sys.platform == "win32":
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            holder.bind((host, port))
+        except (OSError, OverflowError) as error:
+            holder.close()
+            return _why_not(error, port, host)
+        self._held[port, protocol] = holder
+        return None
+
+    def release(self, port: int, protocol: str = "tcp") -> None:
+        """Let a held port go; nothing happens when it is not held."""
+        holder = self._held.pop((port, protocol), None)
+        if holder is not None:
+            holder.close()
+
+    def owners(self, port: int, protocol: str = "tcp") -> Sequence[PortOwner]:
+        """Who has the port open now, as far as this user may see.
+
+        A socket whose process may not be seen gives `PortOwner()`; a port that is bound and does not listen gives none.
+        """
+        wanted = psutil.CONN_LISTEN if protocol == "tcp" else psutil.CONN_NONE
+        pids = {
+            connection.pid
+            for connection in psutil.net_connections(kind="tcp" if protocol == "tcp" else "udp")
+            if connection.laddr and connection.laddr.port == port and connection.status == wanted
+        }
+        return [_owner(pid) for pid in sorted(pids, key=lambda pid: pid or 0)]
+
+    def ephemeral_range(self) -> tuple[int, int]:
+        """First and last port that the system hands out by itself, both included."""
+        if sys.platform == "linux":
+            first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+            return int(first), int(last)
+        else:  # noqa: RET505 - mypy leaves it out elsewhere
+            return 49152, 65535
+
+
+def _why_not(error: OSError | OverflowError, port: int, host: str) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} is in use on {host}"
+    if number == errno.EACCES:
+        return f"port {port} needs more rights than this user has"
+    if number == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine"
+    return f"port {port} on {host}: {error}"
+
+
+def _owner(pid: int | None) -> PortOwner:
+    if pid is None:
+        return PortOwner()
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            return PortOwner(
+                pid=pid, command=_command(process), user=process.username(), since=int(process.create_time() * 1e6)
+            )  # fmt: skip
+    except psutil.Error:
+        return PortOwner(pid=pid)
+
+
+def _command(process: psutil.Process) -> str:
+    """The executable's name; its arguments may hold secrets and are never read."""
+    try:
+        return os.path.basename(process.exe()) or process.name()
+    except psutil.AccessDenied:
+        return process.name()
