@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from events.catalog import Probe, ProbeFailed, ProbePassed, Service
+from events.catalog import Probe, ProbeFailed, ProbePassed
 from events.envelope import Draft, Position, Recorded
 from nexus.sensors.asking import Question, ask
 from projections.services import Instance
@@ -19,8 +19,8 @@ FIRST_PAUSE_SECONDS = 0.03
 PAUSE_GROWTH = 1.5
 STARTING_PAUSE_MAX_SECONDS = 1.0
 
-Environment = Callable[[str], Mapping[str, str]]
-"""The environment of an instance's probe command."""
+Ask = Callable[[Instance], Question]
+"""What an instance is asked: its probe with nothing masked or left open."""
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -29,16 +29,14 @@ class Watched(msgspec.Struct, frozen=True):
     run: Position
     instance: str
     probe: Probe
-    port: int
-    host: str
     ready: bool
 
 
 class ProbeSensor:
     """One task for each run that has a probe; `post` receives what they observe."""
 
-    def __init__(self, post: Callable[[Draft], None], environment: Environment) -> None:
-        self.post, self.environment = post, environment
+    def __init__(self, post: Callable[[Draft], None], question: Ask) -> None:
+        self.post, self.question = post, question
         self._tasks: dict[Position, asyncio.Task[None]] = {}
 
     def follow(self, state: State, _: Sequence[Recorded] = ()) -> None:
@@ -53,7 +51,8 @@ class ProbeSensor:
         for run, instance in wanted.items():
             declared = state.services.declared.get(instance.service)
             if run not in self._tasks and declared and declared.probe:
-                self._tasks[run] = asyncio.ensure_future(self._watch(_watched(instance, declared, declared.probe)))
+                watched = Watched(run, instance.name, declared.probe, instance.state == "running")
+                self._tasks[run] = asyncio.ensure_future(self._watch(watched, self.question(instance)))
 
     async def close(self) -> None:
         """Stop asking."""
@@ -63,8 +62,7 @@ class ProbeSensor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(self, it: Watched) -> None:
-        question = Question(it.probe, it.host, it.port, self.environment(it.instance))
+    async def _watch(self, it: Watched, question: Question) -> None:
         ready, failures, said = it.ready, 0, ""
         pause_seconds, first = FIRST_PAUSE_SECONDS, True
         while True:
@@ -99,9 +97,3 @@ def _pause(it: Watched, ready: bool, failures: int, last_seconds: float) -> floa
     if last_seconds <= STARTING_PAUSE_MAX_SECONDS < it.probe.interval_seconds and not failures:
         return it.probe.interval_seconds * (0.5 + zlib.crc32(it.instance.encode()) % 1000 / 2000)
     return it.probe.interval_seconds
-
-
-def _watched(instance: Instance, declared: Service, probe: Probe) -> Watched:
-    host = next((request.host for request in declared.ports if request.name == probe.port), "127.0.0.1")
-    port = instance.ports.get(probe.port, 0)
-    return Watched(instance.run, instance.name, probe, port, host, instance.state == "running")

@@ -1,0 +1,155 @@
+"""The one place that wires everything: platform, log, sensors, policies, effectors and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from events.log import Log
+
+from events.catalog import (
+    ConfigurationLoaded,
+    Decision,
+    KillDecided,
+    PortChosen,
+    PortReleased,
+    Service,
+    StartDecided,
+    StopDecided,
+    SupervisorStarted,
+)
+from events.envelope import Draft, Recorded
+from nexus.config.files import Configuration, load
+from nexus.config.resolve import Resolved, resolve
+from nexus.controller import Controller, Effect
+from nexus.effectors.leases import LeaseEffector
+from nexus.effectors.processes import ProcessEffector
+from nexus.platforms.base import Launch
+from nexus.platforms.current import Platform, open_platform
+from nexus.sensors.asking import Question
+from nexus.sensors.clock import watch_clock
+from nexus.sensors.operator import Operator
+from nexus.sensors.probes import ProbeSensor
+from projections.history import SNAPSHOT_EVERY, History
+from projections.services import Instance
+from projections.state import State
+
+
+def version() -> str:
+    """The version of the installed distribution."""
+    return importlib.metadata.version("luminar-nexus")
+
+
+class Supervisor:
+    """One supervisor's life over one home."""
+
+    def __init__(self, home: Path, file: Path) -> None:
+        self.home, self.file = home, file
+        self.configuration: Configuration = load(file)
+        self.history = History(home)
+        self.log = Log.open(home)
+        state = self.history.at()
+        self.platform: Platform = open_platform(home, state.at)
+        self.controller = Controller(
+            self.log, self.platform.clock, self.platform.mailbox, self.platform.processes, self._effects(), state
+        )
+        self.probes = ProbeSensor(self.platform.mailbox.post, self._question)
+        self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version())
+        self.controller.subscribers += [self.probes.follow, self._keep_snapshots]
+        self._kept_at = state.seq
+
+    def _effects(self) -> dict[type[Decision], Effect]:
+        runs = ProcessEffector(self.platform.processes, self.platform.sockets, self._launch)
+        leases = LeaseEffector(self.platform.sockets)
+        return {
+            StartDecided: runs.start,
+            StopDecided: runs.stop,
+            KillDecided: runs.kill,
+            PortChosen: leases.hold,
+            PortReleased: leases.release,
+        }
+
+    # -- what the effectors and sensors ask for ------------------------------------------------
+
+    def _resolved(self, instance: str, ports: Mapping[str, int]) -> Resolved:
+        return resolve(self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home)
+
+    def _launch(self, decision: StartDecided) -> Launch:
+        service = self.configuration.declared[decision.service]
+        resolved = self._resolved(decision.instance, decision.ports)
+        hosts = {request.name: request.host for request in service.ports}
+        return Launch(
+            instance=decision.instance,
+            argv=resolved.argv,
+            environment=resolved.environment,
+            directory=resolved.directory,
+            log_file=str(self.home / "logs" / f"{decision.instance}.log"),
+            user=service.user,
+            ports={port: hosts.get(name, "127.0.0.1") for name, port in decision.ports.items()},
+        )
+
+    def _question(self, instance: Instance) -> Question:
+        resolved = self._resolved(instance.name, instance.ports)
+        service = self.configuration.declared[instance.service]
+        probe = resolved.probe or service.probe
+        assert probe is not None, "only services with a probe are asked"
+        host = next((request.host for request in service.ports if request.name == probe.port), "127.0.0.1")
+        return Question(probe, host, instance.ports.get(probe.port, 0), resolved.environment)
+
+    def _ports(self) -> dict[str, dict[str, int]]:
+        """The ports of every service's first instance, by service and by name."""
+        found: dict[str, dict[str, int]] = {}
+        for lease in self.controller.state.leases.by_name.values():
+            instance, _, port = lease.name.partition("/")
+            service, _, number = instance.rpartition(".")
+            if number == "1" and lease.state not in ("refused", "released"):
+                found.setdefault(service, {})[port] = lease.port
+        return found
+
+    def _known(self) -> dict[str, Service]:
+        return self.configuration.declared
+
+    def _reload(self) -> None:
+        """Read the file again; raises ConfigurationError and changes nothing where it can't be used."""
+        self.configuration = load(self.file)
+        loaded = self._loaded()
+        state = self.controller.state
+        if (loaded.services, loaded.pool) != (state.services.declared, state.supervisor.pool):
+            self.controller.mailbox.post(Draft(loaded))
+
+    def _loaded(self) -> ConfigurationLoaded:
+        configuration = self.configuration
+        return ConfigurationLoaded(
+            project=configuration.project,
+            path=str(self.file),
+            services=configuration.declared,
+            pool=configuration.pool,
+        )
+
+    def _keep_snapshots(self, state: State, _: Sequence[Recorded]) -> None:
+        if state.seq - self._kept_at >= SNAPSHOT_EVERY:
+            self._kept_at = state.seq
+            self.history.keep(state)
+
+    # -- one life ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """From taking over to a completed shutdown."""
+        started = SupervisorStarted(pid=os.getpid(), version=version(), platform=sys.platform, home=str(self.home))
+        self.controller.recover(started)
+        self._reload()
+        step_seconds = self.platform.clock.wall_step_seconds
+        clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
+        try:
+            async with self.platform.serve(self.operator.answer):
+                await self.controller.run()
+        finally:
+            clock.cancel()
+            await self.probes.close()
+            self.controller.stop(os.getpid())
+            self.history.keep(self.controller.state)
+            self.log.close()
