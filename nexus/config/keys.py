@@ -1,0 +1,171 @@
+"""Every key of nexus.toml: what it takes, what it means. Errors and the reference are made from this."""
+
+from __future__ import annotations
+
+import msgspec
+
+from events.catalog import PortPool, PortRequest, Probe, Restart, Service
+
+SERVICE_DEFAULTS = Service(name="", command=())
+PROBE_DEFAULTS = Probe()
+RESTART_DEFAULTS = Restart()
+PORT_DEFAULTS = PortRequest()
+POOL_DEFAULTS = PortPool()
+LOG_SIZE_DEFAULT = "64MiB"
+
+DURATION_FORM = 'a duration such as "5s", "250ms", "1h 30m" or a number of seconds'
+PORT_FORM = '"auto", a number from 1 to 65535, or a table with fixed, host and protocol'
+FLAG_FORM = "true or false"
+TEXT_FORM = "a string"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key: `form` says what it takes, `default` what holds without it, `example` how it is written."""
+
+    name: str
+    form: str
+    default: str
+    meaning: str
+    example: str
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The keys of one table; `not_yet` are names that are planned and refused until they work."""
+
+    title: str
+    keys: tuple[Key, ...]
+    not_yet: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Key:
+        return next(key for key in self.keys if key.name == name)
+
+    def names(self) -> list[str]:
+        """The names of its keys."""
+        return [key.name for key in self.keys]
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:g} s"
+
+
+TOP = Keys("The file", (
+    Key("nexus", "a table", "", "Settings of the supervisor itself.", "[nexus]"),
+    Key("services", "a table of services", "", "One table for each service: `[services.NAME]`.", "[services.web]"),
+))  # fmt: skip
+
+NEXUS = Keys("[nexus]", (
+    Key("project", TEXT_FORM, "the folder's name", "Names the project; ports are chosen by it.", 'project = "shop"'),
+    Key("http", '"auto" or "host:port"', '"auto"', "Where the page and the API are served; auto chooses a free port.",
+        'http = "127.0.0.1:7777"'),
+    Key("gateway", '"off", "auto" or "host:port"', '"off"', "Where the gateway to all services listens.",
+        'gateway = "auto"'),
+    Key("pool", 'a range of ports such as "20000-32767"', f'"{POOL_DEFAULTS.first}-{POOL_DEFAULTS.last}"',
+        "The ports that Nexus may choose from, both ends included.", 'pool = "20000-32767"'),
+    Key("excluded_ports", "a list of ports from 1 to 65535 and of ranges", "none",
+        "Ports of the pool that are never chosen.", 'excluded_ports = [27017, "28000-28010"]'),
+    Key("log_size", 'a size such as "64MiB" or a number of bytes', f'"{LOG_SIZE_DEFAULT}"',
+        "How large a file of the event log grows before the next one is begun.", 'log_size = "64MiB"'),
+))  # fmt: skip
+
+SERVICE = Keys("[services.NAME]", (
+    Key("command", "a command line, or a list of its words", "required",
+        "What is run. A string is split as a shell would, but no shell runs: no pipes, no `$NAME`, no `&&`.",
+        'command = "python app.py --port {port}"'),
+    Key("directory", TEXT_FORM, "the folder of nexus.toml", "Where it is run, relative to that folder.",
+        'directory = "backend"'),
+    Key("user", TEXT_FORM, "who runs Nexus", "The user that it is run as; needs root.", 'user = "postgres"'),
+    Key("port", PORT_FORM, "no port", "Where it listens: `{port}` in its command, `PORT` in its environment.",
+        'port = "auto"'),
+    Key("ports", f"a table of names, each with {PORT_FORM}", "no ports", "Several: `{ports.NAME}` in its command.",
+        'ports = { http = "auto", metrics = 9100 }'),
+    Key("health", "a table, or false for no check", "tcp where it has a port, no check otherwise",
+        "How it is asked whether it is well.", 'health = { http = "/api/health", interval = "5s" }'),
+    Key("depends_on", 'a list of services, or a table of "started", "healthy" or "completed"', "nothing",
+        "What must be there before it starts. In a list: healthy, and completed for a task.",
+        'depends_on = ["database"]'),
+    Key("restart", '"always", "on failure", "never", or a table', '"always"', "What follows when it ends.",
+        'restart = { delays = ["1s", "2s", "4s"], then = "alert and stop dependents" }'),
+    Key("environment", "a table of strings, numbers or true and false", "empty",
+        "Added to the environment; `${NAME}` and `${NAME:-default}` come from the environment of Nexus. Also `env`.",
+        'environment = { DATABASE_URL = "{services.database.url}" }'),
+    Key("env", "a table of strings, numbers or true and false", "empty", "Short for `environment`.",
+        'env = { DEBUG = "1" }'),
+    Key("env_file", "a file name, or a list of them", "none",
+        "Files of `NAME=value` lines, relative to nexus.toml; later ones win, `environment` wins over all.",
+        'env_file = ".env"'),
+    Key("autostart", FLAG_FORM, "true", "Whether `nexus up` starts it.", "autostart = false"),
+    Key("task", FLAG_FORM, "false", "Whether it is run once and is done when it exits with code 0.", "task = true"),
+    Key("category", TEXT_FORM, "none", "What kind of service it is: `web`, `api`, `database` …", 'category = "api"'),
+    Key("start_timeout", DURATION_FORM, _seconds(SERVICE_DEFAULTS.start_timeout_seconds),
+        "How long it may take until its first good answer.", 'start_timeout = "60s"'),
+    Key("stop_timeout", DURATION_FORM, _seconds(SERVICE_DEFAULTS.stop_timeout_seconds),
+        "How long it may take to end when asked; then it is killed.", 'stop_timeout = "10s"'),
+    Key("stop_signal", "TERM, INT, QUIT, HUP, USR1, USR2 or KILL", SERVICE_DEFAULTS.stop_signal,
+        "The signal that asks it to end.", 'stop_signal = "INT"'),
+    Key("instances", "a number from 1 to 1000, or a table", "1",
+        "How many replicas run: `web.1`, `web.2` …, each on a port of its own.", "instances = 2"),
+), not_yet=("priority", "schedule", "image", "reload_signal", "profiles"))  # fmt: skip
+
+PORT = Keys("port, and each of ports", (
+    Key("fixed", "a number from 1 to 65535", "chosen by Nexus", "The number that it insists on.", "fixed = 5432"),
+    Key("host", "a host name or address", f'"{PORT_DEFAULTS.host}"', "The address that it listens on.",
+        'host = "0.0.0.0"'),
+    Key("protocol", '"tcp" or "udp"', f'"{PORT_DEFAULTS.protocol}"', "The protocol.", 'protocol = "udp"'),
+))  # fmt: skip
+
+HEALTH = Keys("health", (
+    Key("http", 'a path that begins with "/"', "", "GET on the port: 200 to 399 is well.", 'http = "/api/health"'),
+    Key("tcp", FLAG_FORM, "", "Whether the port accepts connections.", "tcp = true"),
+    Key("exec", "a command line, or a list of its words", "",
+        "A command in the service's environment: exit code 0 is well.", 'exec = "redis-cli -p {port} ping"'),
+    Key("postgres", "true or a database name, or user@database", "",
+        "A real query in PostgreSQL's own protocol.", 'postgres = "aurora"'),
+    Key("port", "the name of one of its ports", "main, otherwise the first", "Which of its ports is asked.",
+        'port = "metrics"'),
+    Key("interval", DURATION_FORM, _seconds(PROBE_DEFAULTS.interval_seconds), "How often it is asked.",
+        'interval = "5s"'),
+    Key("timeout", DURATION_FORM, _seconds(PROBE_DEFAULTS.timeout_seconds), "How long an answer may take.",
+        'timeout = "2s"'),
+    Key("unhealthy_after", "a number from 1 to 1000", str(PROBE_DEFAULTS.unhealthy_after),
+        "How many failures in a row make it unhealthy.", "unhealthy_after = 3"),
+), not_yet=("ready", "live", "udp", "log", "file", "redis", "grpc", "status", "headers", "body"))  # fmt: skip
+
+RESTART = Keys("restart", (
+    Key("when", '"always", "on failure" or "never"', f'"{RESTART_DEFAULTS.when}"', "Which ends are answered.",
+        'when = "on failure"'),
+    Key("delays", f"a list of durations, each {DURATION_FORM}",
+        ", ".join(_seconds(delay) for delay in RESTART_DEFAULTS.delays_seconds),
+        "How long to wait before each try.", 'delays = ["1s", "2s", "4s"]'),
+    Key("attempts_max", "a number from 0 to 1000000", "as many as there are delays",
+        "How often it is tried; beyond the last delay, that one repeats.", "attempts_max = 10"),
+    Key("reset_after", DURATION_FORM, _seconds(RESTART_DEFAULTS.reset_after_seconds),
+        "After so long in health its failures are forgotten.", 'reset_after = "10s"'),
+    Key("on_unhealthy", FLAG_FORM, str(RESTART_DEFAULTS.on_unhealthy).lower(),
+        "Whether it is restarted when it is unhealthy.", "on_unhealthy = false"),
+    Key("then", '"alert and stop dependents" or "alert"', '"alert and stop dependents"',
+        "What follows when the last try has failed.", 'then = "alert"'),
+))  # fmt: skip
+
+INSTANCES = Keys("instances", (
+    Key("min", "a number from 1 to 1000", "1", "How many run.", "min = 1"),
+    Key("max", "a number from 1 to 1000", "as many as min", "How many may run; scaling by load is not there yet.",
+        "max = 4"),
+    Key("target_cpu", "a number above 0 and up to 1", "none", "The load to aim at; scaling by load is not there yet.",
+        "target_cpu = 0.7"),
+))  # fmt: skip
+
+TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES)
+
+PLACEHOLDERS = (
+    ("port", "its main port: the one named main, otherwise its first"),
+    ("ports.NAME", "its port of that name"),
+    ("data", "a directory of its own: `.nexus/data/SERVICE`"),
+    ("home", "the directory in which Nexus keeps its state, `.nexus`"),
+    ("python", "the Python interpreter that runs Nexus"),
+    ("instance", "the name of the instance, `web.1`"),
+    ("services.NAME.url", "that service: `http://127.0.0.1:20001`, or `postgresql://…` where its health is postgres"),
+    ("services.NAME.host", "the host of that service's main port"),
+    ("services.NAME.data", "the directory of that service's own"),
+    ("services.NAME.port", "the number of that service's main port"),
+    ("services.NAME.ports.PORT", "the number of that service's port of that name"),
+)  # fmt: skip
