@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from events.envelope import Micros
+from nexus.platforms import control
 from nexus.platforms.base import Processes
 from nexus.platforms.clock import AnchoredClock
 from nexus.platforms.mailbox import AsyncMailbox
@@ -20,10 +23,15 @@ if sys.platform == "linux":
 class Platform:
     """Everything that a supervisor needs of the machine it runs on."""
 
+    home: Path
     clock: AnchoredClock
     mailbox: AsyncMailbox
     processes: Processes
     sockets: SystemSockets
+
+    def serve(self, answer: Callable[[bytes, str], Awaitable[bytes]]) -> contextlib.AbstractAsyncContextManager[None]:
+        """Answer what the command line asks, with the name of the user who asks; see `control.serve`."""
+        return control.serve(self.home, lambda request, peer: answer(request, peer.user))
 
 
 def open_platform(home: Path, last: Micros = 0) -> Platform:
@@ -31,4 +39,4 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     clock = AnchoredClock(last)
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
-    return Platform(clock, mailbox, _Processes(home, mailbox.post, sockets), sockets)
+    return Platform(home, clock, mailbox, _Processes(home, mailbox.post, sockets), sockets)

@@ -20,8 +20,8 @@ def main(user: str, *command: str) -> None:
 
         account = pwd.getpwnam(user)
         os.initgroups(user, account.pw_gid)
-        os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
-        os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
     os.execvpe(command[0], list(command), os.environ)  # noqa: S606 - no shell is wanted
 
 

@@ -28,7 +28,7 @@ from events.envelope import Draft, Position
 from nexus.platforms import linux_launch, linux_record
 from nexus.platforms.base import Launch, Sockets
 from nexus.platforms.linux_record import Claim, Record
-from nexus.platforms.linux_status import exited, reaped_status
+from nexus.platforms.linux_status import exited, status_of
 from nexus.platforms.linux_tree import Tree, look, processes, send
 
 BEGIN_WAIT_SECONDS = 0.02
@@ -253,7 +253,7 @@ class LinuxProcesses:
         """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
         watch.wait_status = _reap(watch.pid)
         if watch.wait_status is None:
-            watch.wait_status = reaped_status(watch.handle)
+            watch.wait_status = status_of(watch.pid, watch.handle)
         watch.looks += 1
         if watch.wait_status is not None or watch.looks > STATUS_LOOKS_MAX:
             return False

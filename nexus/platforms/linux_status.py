@@ -6,6 +6,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import contextlib
 import fcntl
 import os
 import signal as signals
@@ -73,13 +74,19 @@ def _shell_tells(number: int) -> bool:
     return bool(answer.stderr)
 
 
-def reaped_status(pidfd: int) -> int | None:
-    """The wait status of a process that somebody else has reaped; None when that is not known (Linux before 6.15)."""
+def status_of(pid: int, pidfd: int) -> int | None:
+    """The wait status of an ended process that is not our child, None when nobody can tell.
+
+    A zombie shows it in the process table; once it is reaped, its pidfd does (Linux 6.15 and later).
+    """
     buffer = bytearray(_PIDFD_INFO.size)
     struct.pack_into("=Q", buffer, 0, _PIDFD_INFO_EXIT)
-    try:
+    with contextlib.suppress(OSError):
         fcntl.ioctl(pidfd, _PIDFD_GET_INFO, buffer)
-    except OSError:
-        return None
-    fields = _PIDFD_INFO.unpack(buffer)
-    return int(fields[-1]) if fields[0] & _PIDFD_INFO_EXIT else None
+        fields = _PIDFD_INFO.unpack(buffer)
+        if fields[0] & _PIDFD_INFO_EXIT:
+            return int(fields[-1])
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+        stat = file.read().rpartition(b")")[2].split()
+        return int(stat[49]) if stat[0] == b"Z" else None
+    return None
