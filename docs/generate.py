@@ -11,6 +11,7 @@ import msgspec
 
 from events import catalog
 from events.envelope import Recorded
+from nexus.config.reference import reference
 
 REFERENCE = Path(__file__).parent / "reference"
 SECTION = re.compile(r"^# -- (.+?) -+$|^class (\w+)\(", re.MULTILINE)
@@ -106,7 +107,7 @@ def made_from(source: str) -> str:
     return f"*Made from `{source}` by `docs/generate.py`: change it there.*"
 
 
-PAGES: dict[str, Callable[[], str]] = {"events.md": events_page}
+PAGES: dict[str, Callable[[], str]] = {"configuration.md": reference, "events.md": events_page}
 
 
 def main() -> None:
