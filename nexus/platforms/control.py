@@ -92,10 +92,10 @@ async def serve(home: Path, handler: Handler) -> AsyncIterator[None]:
 async def _converse(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, token: str
 ) -> None:  # fmt: skip
-    peer = _peer(writer.get_extra_info("socket"))
+    peer = peer_of(writer.get_extra_info("socket"))
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
-            allowed = _allows(peer) and (not token or await reader.readline() == f"{token}\n".encode())
+            allowed = is_allowed(peer) and (not token or await reader.readline() == f"{token}\n".encode())
             request = await reader.readline()
     except (TimeoutError, ValueError):
         return await _answer(writer, _refuse(f"a request is one line of at most {MESSAGE_BYTES_MAX} bytes"))
@@ -130,7 +130,8 @@ async def _refuse(problem: str) -> bytes:
     return msgspec.json.encode({"error": {"problem": problem, "next_step": "use the nexus command as the same user"}})
 
 
-def _allows(peer: Peer) -> bool:
+def is_allowed(peer: Peer) -> bool:
+    """Whether this user may control our supervisor: ourselves and root may."""
     return sys.platform == "win32" or peer.uid in (0, os.geteuid())
 
 
@@ -199,14 +200,24 @@ if sys.platform == "win32":
         listener = socket.create_server(("127.0.0.1", 0))
         return listener, f"127.0.0.1:{listener.getsockname()[1]}"
 
-    def _peer(_: socket.socket) -> Peer:
+    def peer_of(_: socket.socket) -> Peer:
+        """Who is at the other end: nobody but the owner knows the token."""
         return Peer(psutil.Process().username())
 
 else:
     import pwd
 
     def _listen(home: Path) -> tuple[socket.socket, str]:
-        path = runtime_directory() / f"{hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]}.sock"
+        path = socket_path(home)
+        return listen_at(path), str(path)
+
+    def socket_path(home: Path, purpose: str = "") -> Path:
+        """Where a socket of this home lies; raises OSError where there is no folder for it."""
+        name = hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]
+        return runtime_directory() / f"{name}{purpose}.sock"
+
+    def listen_at(path: Path) -> socket.socket:
+        """A unix socket that only its owner can open, bound in place of one that was left; raises OSError."""
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         try:
@@ -215,7 +226,7 @@ else:
         except OSError:
             listener.close()
             raise
-        return listener, str(path)
+        return listener
 
     def runtime_directory() -> Path:
         """A folder for sockets that is ours alone; raises OSError where somebody else has made it."""
@@ -239,7 +250,8 @@ else:
             raise PermissionError(f"{folder} must be a folder that belongs to this user alone; remove it and try again")
         return folder
 
-    def _peer(channel: socket.socket) -> Peer:
+    def peer_of(channel: socket.socket) -> Peer:
+        """Who is at the other end of a unix socket, as the system says."""
         if sys.platform == "linux":
             pid, uid, _ = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         else:  # struct xucred of sys/ucred.h; LOCAL_PEERCRED is 1, LOCAL_PEERPID 2, their level 0
