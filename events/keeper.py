@@ -1,0 +1,71 @@
+"""The log's own thread: it keeps the head outside the database and the ballast, so that appending never waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from events.files import OutsideHead, make_ballast, write_head
+
+LINGER_SECONDS = 0.3
+"""How long the head may wait for more events; with the time to write it, it is at most a second behind."""
+
+BALLAST_EVERY_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Writes the head soon after `wake`, and once more on `close`."""
+
+    def __init__(self, home: Path, head: Callable[[], OutsideHead], ballast_bytes: int) -> None:
+        self._home, self._head, self._ballast_bytes = home, head, ballast_bytes
+        self._written: OutsideHead | None = None
+        self._ballast_at = float("-inf")
+        self._closing = threading.Event()
+        self.wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nexus-log-keeper", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write the head for the last time."""
+        self._closing.set()
+        self.wake.set()
+        self._thread.join()
+        self._keep()
+
+    def ballast_freed(self) -> None:
+        """The ballast is gone; look again for room in a while."""
+        self._ballast_at = time.monotonic()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self.wake.wait()
+            if self._closing.wait(LINGER_SECONDS):
+                return
+            self.wake.clear()
+            self._keep()
+            self._keep_ballast()
+
+    def _keep(self) -> None:
+        head = self._head()
+        if head == self._written:
+            return
+        try:
+            write_head(self._home, head)
+        except OSError as error:
+            logger.warning("the head of the log could not be written: %s", error)
+        else:
+            self._written = head
+
+    def _keep_ballast(self) -> None:
+        if time.monotonic() - self._ballast_at < BALLAST_EVERY_SECONDS:
+            return
+        self._ballast_at = time.monotonic()
+        try:
+            make_ballast(self._home, self._ballast_bytes)
+        except OSError as error:
+            logger.warning("no room for the ballast of the log: %s", error)
