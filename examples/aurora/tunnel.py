@@ -1,0 +1,36 @@
+"""Joins two WebSockets, so that each hears what the other says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import websockets
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+
+async def join(socket: WebSocket, upstream: websockets.ClientConnection) -> None:
+    """Accept `socket` and carry text both ways until either side ends; the other one is then told."""
+    await socket.accept()
+    async with upstream:
+        ways = [asyncio.create_task(_forth(socket, upstream)), asyncio.create_task(_back(socket, upstream))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+
+async def _forth(socket: WebSocket, upstream: websockets.ClientConnection) -> None:
+    with contextlib.suppress(WebSocketDisconnect, websockets.ConnectionClosed):
+        while True:
+            await upstream.send(await socket.receive_text())
+
+
+async def _back(socket: WebSocket, upstream: websockets.ClientConnection) -> None:
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async for message in upstream:
+            await socket.send_text(message if isinstance(message, str) else message.decode())
+    with contextlib.suppress(RuntimeError):
+        await socket.close(upstream.close_code or 1001, upstream.close_reason or "")
