@@ -30,11 +30,14 @@ encode_header = msgspec.msgpack.Encoder().encode
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The last event of a log: its position, its moment (µs UTC) and its hash."""
+    """The last event of a log: its position, its moment (µs UTC) and its hash; false where there is none."""
 
     seq: Position
     at: Micros
     hash: bytes
+
+    def __bool__(self) -> bool:
+        return self.seq > 0
 
 
 def genesis(log_id: str) -> bytes:

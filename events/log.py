@@ -15,7 +15,8 @@ from events import files, opening, rotation
 from events.catalog import Event, LogDamaged, LogFull, LogOpened
 from events.chain import Head, Row
 from events.envelope import Micros, Position, Recorded
-from events.errors import LogDamagedError, LogFullError
+from events.errors import LogDamagedError
+from events.errors import LogFullError as LogFullError
 from events.errors import LogError as LogError
 from events.keeper import Keeper
 from events.ledger import Ledger
@@ -288,7 +289,7 @@ def _salvaged(home: Path, found: opening.Found, salvage: Salvage | None) -> byte
     if found.damage is None or salvage is None:
         return b"null"
     with Reader(home) as reader:
-        return salvage(_until_damage(reader.read(reader.opened() - 1, found.damage.last_good)))
+        return salvage(_until_damage(reader.read(reader.file_start() - 1, found.damage.last_good)))
 
 
 def _until_damage(history: Iterator[Recorded]) -> Iterator[Recorded]:

@@ -156,24 +156,29 @@ class Reader:
 
     # -- positions -----------------------------------------------------------------------------
 
-    def head(self) -> Head | None:
-        """The last event; None while there is none."""
+    @property
+    def head(self) -> Head:
+        """The last event; false while there is none."""
         self._refresh()
         for part in reversed(self._parts):
             row = self._execute(part, "SELECT seq, at, hash FROM events ORDER BY seq DESC LIMIT 1", ())
             if row:
                 return Head(*row[0])
-        return None
+        return Head(0, 0, b"")
 
-    def opened(self) -> Position:
-        """The position of the first event of the last file: a start need not look further back."""
+    def file_start(self, seq: Position | None = None) -> Position:
+        """The first event of the file that holds `seq`, or of the last file; 0 without any.
+
+        It carries the state of that moment, so that nobody has to start further back.
+        """
         self._refresh()
-        return self._parts[-1].first if self._parts else 0
+        starts = [part.first for part in self._parts if seq is None or part.first <= seq]
+        return starts[-1] if starts else 0
 
     def seq_at(self, moment: Micros) -> Position:
         """The last position at or before a moment; 0 where there is none. Moments never decrease with positions."""
-        head = self.head()
-        if head is None:
+        head = self.head
+        if not head:
             return 0
         low, high = self._parts[0].first - 1, head.seq
         while low < high:
