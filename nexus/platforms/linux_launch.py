@@ -36,7 +36,7 @@ class LaunchRefused(ValueError):  # noqa: N818 - it is an answer, not an acciden
 
 
 @cache
-def shell() -> str:
+def default_shell() -> str:
     """The smallest shell there is: dash takes an eighth of the memory of bash."""
     return shutil.which("dash") or shutil.which("sh") or "/bin/sh"
 
@@ -85,8 +85,8 @@ def refused_by_shell(run: Position, instance: str, messages: str) -> RunRefused:
     return RunRefused(instance=instance, run=run, error=error, advice=advice)
 
 
-def spawn(run: Position, launch: Launch, run_file: Path, claim: Claim) -> int:
-    """Start the shim, which starts the service: the pid of the shim, which leads a session of its own.
+def spawn(run: Position, launch: Launch, run_file: Path, claim: Claim, shell: str) -> int:
+    """Start the shim in that shell, which starts the service: the pid of the shim, which leads a session of its own.
 
     Raises OSError or ValueError.
     """
@@ -100,8 +100,8 @@ def spawn(run: Position, launch: Launch, run_file: Path, claim: Claim) -> int:
         environment = _environment(run, launch, run_file, account)
         command, environment = _command(launch, account, environment)
         return os.posix_spawn(
-            shell(),
-            [shell(), SHIM, os.path.abspath(launch.directory or "/"), *command],
+            shell,
+            [shell, SHIM, os.path.abspath(launch.directory or "/"), *command],
             environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

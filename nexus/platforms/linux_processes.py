@@ -19,7 +19,6 @@ from events.catalog import (
     Event,
     RunAbandoned,
     RunAdopted,
-    RunExited,
     RunRefused,
     RunStarted,
     SignalSent,
@@ -27,18 +26,24 @@ from events.catalog import (
 from events.envelope import Draft, Position
 from nexus.platforms import linux_launch, linux_record
 from nexus.platforms.base import Launch, Sockets
+from nexus.platforms.linux_launch import default_shell
 from nexus.platforms.linux_record import Claim, Record
 from nexus.platforms.linux_status import exited, status_of
 from nexus.platforms.linux_tree import Tree, look, processes, send
 
-BEGIN_WAIT_SECONDS = 0.02
+BEGIN_LOOK_SECONDS = 0.00005
+BEGIN_WAIT_SECONDS = 0.005
 """How long a caller is kept waiting for the shim to say the pid of its service; later it is posted."""
 
 LOOK_AGAIN_SECONDS = 0.002
 LOOK_AGAIN_SECONDS_MAX = 0.1
 STATUS_LOOKS_MAX = 5
+
 CLEAN_UP_SECONDS = 5.0
 """After this time a run counts as ended although something that cannot be killed still holds its lock."""
+
+PATIENCE_SECONDS = 60.0
+"""How long what is left of a run that was asked to end may take, when nobody has it killed before."""
 
 SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TERM", "USR1", "USR2"})
 """The signals that may be sent to the whole group, since the shim traps them."""
@@ -46,9 +51,9 @@ SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TER
 
 @dataclass
 class Watch:
-    """One run that is followed: `handle` is a pidfd of `pid`, which is the shim or, where that was killed, the service.
+    """One run that is followed by `handle`, a pidfd of its shim or, where that was killed, of its service `pid`.
 
-    `asked` is the signal that asked it to end, `""` when nobody did.
+    `leader` is the shim while that one is watched, else 0. `asked` is the signal that asked the run to end.
     """
 
     run: Position
@@ -61,16 +66,19 @@ class Watch:
     looks: int = 0
     wait_status: int | None = None
     cleaning_since: float = 0.0
-    left_behind: int = 0
+    left_behind: bool = False
 
 
 class LinuxProcesses:
     """Runs of one home; everything that happens to them later is given to `post`."""
 
-    def __init__(self, home: Path, post: Callable[[Draft], None], sockets: Sockets) -> None:
+    def __init__(
+        self, home: Path, post: Callable[[Draft], None], sockets: Sockets, shell: str = ""
+    ) -> None:  # fmt: skip
         self.runs = Path(os.path.realpath(home)) / "runs"
         self.runs.mkdir(parents=True, exist_ok=True)
         self._post, self._sockets = post, sockets
+        self._shell = shell or default_shell()
         self._watched: dict[Position, Watch] = {}
 
     # -- the interface -------------------------------------------------------------------------
@@ -90,14 +98,14 @@ class LinuxProcesses:
         except OSError as error:
             return [Draft(linux_launch.refused(run, launch, error))]
         try:
-            leader = linux_launch.spawn(run, launch, path, claim)
+            leader = linux_launch.spawn(run, launch, path, claim, self._shell)
         except (OSError, ValueError) as error:
             self.forget(run)
             return [Draft(linux_launch.refused(run, launch, error))]
         finally:
             claim.close()
-        watch = Watch(run, launch.instance, leader, leader, announced=False)
-        self._watch(watch, os.pidfd_open(leader))
+        watch = self._watched[run] = Watch(run, launch.instance, leader, 0, announced=False)
+        self._open(watch)
         return self._wait_for_begin(watch)
 
     def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
@@ -124,16 +132,14 @@ class LinuxProcesses:
             try:
                 record = linux_record.read(self._path(run))
             except FileNotFoundError:
+                self._claim_for_good(run, instance)
                 return [Draft(RunAbandoned(instance=instance, run=run))]
-            if not record.held:
-                return [Draft(_over(run, instance, record))]
-            if record.pid or time.monotonic() > give_up_at:
+            if record.pid or not record.held or time.monotonic() > give_up_at:
                 break
             time.sleep(0.0005)
-        watch = Watch(run, instance, record.shim, record.pid)
-        if record.pid:
-            self._find_again(watch, record)
-            return [Draft(RunAdopted(instance=instance, run=run, pid=watch.pid))]
+        watch = Watch(run, instance, 0, record.pid)
+        if event := self._found(watch, record):
+            return [Draft(event)]
         self._watched[run] = watch
         self._later(self._adopt_later, watch)
         return []
@@ -146,24 +152,25 @@ class LinuxProcesses:
 
     def _wait_for_begin(self, watch: Watch) -> list[Draft]:
         give_up_at = time.monotonic() + BEGIN_WAIT_SECONDS
-        while not (event := self._begun(watch)):
-            if time.monotonic() > give_up_at:
-                self._later(self._begin_later, watch)
-                return []
-            time.sleep(0.00005)
-        return [Draft(event)]
+        while time.monotonic() < give_up_at:
+            with contextlib.suppress(OSError):  # too many open files: it is told later
+                if event := self._begun(watch):
+                    return [Draft(event)]
+            time.sleep(BEGIN_LOOK_SECONDS)
+        self._later(self._begin_later, watch)
+        return []
 
-    def _begun(self, watch: Watch) -> Event | None:
+    def _begun(self, watch: Watch) -> RunStarted | RunRefused | None:
         """Its start, once the shim has told the pid; its refusal, when there will be none."""
-        record = linux_record.read(self._path(watch.run))
+        record = self._read(watch)
         if not record.pid and record.held:
             return None
         watch.announced = True
         if record.pid:
             watch.pid = record.pid
             process = look(record.pid)
-            created = process.created if process else 0
-            return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=created)
+            made = process.created if process else 0
+            return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=made)
         self._drop(watch)
         self.forget(watch.run)
         return linux_launch.refused_by_shell(watch.run, watch.instance, record.messages)
@@ -176,30 +183,52 @@ class LinuxProcesses:
         else:
             self._later(self._begin_later, watch, seconds)
 
+    # -- finding again -------------------------------------------------------------------------
+
+    def _claim_for_good(self, run: Position, instance: str) -> None:
+        """Make sure that a run which never began never will."""
+        with contextlib.suppress(OSError):
+            Claim(self._path(run), run, instance).close()
+
+    def _found(self, watch: Watch, record: Record) -> Event | None:
+        """What became of it; None while its shim lives and has not said a pid."""
+        if record.held and not record.pid:
+            return None
+        watch.pid = record.pid
+        if record.held or (record.pid and record.status is None):
+            if self._follow(watch, record.shim, record) or self._follow(watch, record.pid, record):
+                return RunAdopted(instance=watch.instance, run=watch.run, pid=watch.pid)
+            if record.held:
+                self._watched[watch.run] = watch
+                self._later(self._clean_up, watch)
+                return RunAdopted(instance=watch.instance, run=watch.run, pid=watch.pid)
+        if not record.pid:
+            return RunAbandoned(instance=watch.instance, run=watch.run)
+        return exited(watch.run, watch.instance, record, self._shell)
+
     def _adopt_later(self, watch: Watch, seconds: float) -> None:
-        record = linux_record.read(self._path(watch.run))
-        if not record.held:
+        record = self._read(watch)
+        event = self._found(watch, record)
+        if event is None:
+            return self._later(self._adopt_later, watch, seconds)
+        if not isinstance(event, RunAdopted):
             self._drop(watch)
-            self._post(Draft(_over(watch.run, watch.instance, record)))
-        elif record.pid:
-            watch.leader, watch.pid = record.shim, record.pid
-            self._find_again(watch, record)
-            self._post(Draft(RunAdopted(instance=watch.instance, run=watch.run, pid=watch.pid)))
-        else:
-            self._later(self._adopt_later, watch, seconds)
+        return self._post(Draft(event))
 
     # -- watching ------------------------------------------------------------------------------
+
+    def _open(self, watch: Watch, seconds: float = 0.0) -> None:
+        """Watch the shim that we have just started: until it is reaped, its pid is its own."""
+        try:
+            handle = os.pidfd_open(watch.leader)
+        except OSError:  # too many open files: it waits for us
+            return self._later(self._open, watch, seconds)
+        return self._watch(watch, handle)
 
     def _watch(self, watch: Watch, handle: int) -> None:
         self._watched[watch.run] = watch
         watch.handle = handle
         asyncio.get_running_loop().add_reader(handle, self._ended, watch)
-
-    def _find_again(self, watch: Watch, record: Record) -> None:
-        """Watch the shim if it is alive, else the service, else wait for what is left of it to go."""
-        self._watched[watch.run] = watch
-        if not self._follow(watch, record.shim, record) and not self._follow(watch, record.pid, record):
-            self._clean_up(watch)
 
     def _follow(self, watch: Watch, pid: int, record: Record) -> bool:
         """Watch that process if it is the run's: a handle first, then a look at who it is."""
@@ -208,10 +237,9 @@ class LinuxProcesses:
         except (OSError, ValueError):
             return False
         process = look(pid)
-        ours = process is not None and not process.zombie and (
-            process.session == record.shim or Tree(self._path(watch.run)).owns(pid)
-        )  # fmt: skip
-        if not ours:
+        alive = process is not None and not process.zombie
+        in_session = alive and record.held and process is not None and process.session == record.shim
+        if not in_session and not (alive and Tree(self._path(watch.run)).owns(pid)):
             os.close(handle)
             return False
         watch.leader = pid if pid == record.shim else 0
@@ -227,17 +255,18 @@ class LinuxProcesses:
             asyncio.get_running_loop().remove_reader(watch.handle)
             os.close(watch.handle)
             watch.handle = -1
-        if watch.leader:
-            _reap(watch.leader)
+        if watch.leader:  # it is dead or dying, so this does not take long
+            _reap(watch.leader, 0)
             watch.leader = 0
 
     # -- ending --------------------------------------------------------------------------------
 
     def _ended(self, watch: Watch) -> None:
         """The watched process ended: with everything that it started, or there is more to do."""
-        record = linux_record.read(self._path(watch.run))
+        record = self._read(watch)
         shim_ended = watch.leader > 0
         if shim_ended and record.held and record.status is not None and not watch.asked:
+            watch.left_behind = True
             _kill_group(watch.leader)  # before the leader is reaped: until then the number is its own
         if not shim_ended and self._status_is_still_to_come(watch):
             return
@@ -264,17 +293,18 @@ class LinuxProcesses:
 
     def _clean_up(self, watch: Watch, seconds: float = 0.0) -> None:
         """Others were left behind: they are asked if the service was asked, killed if it was not, and waited for."""
-        record = linux_record.read(self._path(watch.run))
-        if not record.held:
-            return self._finish(watch, record)
+        record = self._read(watch)
         first, now = not watch.cleaning_since, time.monotonic()
         watch.cleaning_since = watch.cleaning_since or now
+        took_seconds = now - watch.cleaning_since
+        if watch.asked and took_seconds > PATIENCE_SECONDS:
+            watch.asked, watch.cleaning_since = "", now
+        if not record.held or (not watch.asked and took_seconds > CLEAN_UP_SECONDS):
+            return self._finish(watch, record)
         if not watch.asked:
-            watch.left_behind += self._tree(watch).kill()
+            watch.left_behind = self._tree(watch).kill() > 0 or watch.left_behind
         elif first:
             send(self._tree(watch).members(), getattr(signals, f"SIG{watch.asked}"))
-        if not watch.asked and now - watch.cleaning_since > CLEAN_UP_SECONDS:
-            return self._finish(watch, record)
         return self._later(self._clean_up, watch, seconds)
 
     def _finish(self, watch: Watch, record: Record) -> None:
@@ -283,12 +313,10 @@ class LinuxProcesses:
             self._post(Draft(begun, watch.run))
         if not record.pid:
             return
-        details = []
-        if watch.left_behind:
-            details.append(f"{watch.left_behind} processes that it left behind were killed")
+        details = ["what it left behind was killed"] if watch.left_behind else []
         if record.held:
             details.append("something that this user may not see or kill has survived it")
-        end = exited(watch.run, watch.instance, record, watch.wait_status, "; ".join(details))
+        end = exited(watch.run, watch.instance, record, self._shell, watch.wait_status, "; ".join(details))
         self._post(Draft(end))
 
     # -- helpers -------------------------------------------------------------------------------
@@ -299,9 +327,20 @@ class LinuxProcesses:
     def _tree(self, watch: Watch) -> Tree:
         return Tree(self._path(watch.run), watch.leader)
 
+    def _read(self, watch: Watch) -> Record:
+        return linux_record.read(self._path(watch.run))
+
     def _later(self, call: Callable[[Watch, float], None], watch: Watch, seconds: float = 0.0) -> None:
+        """Call it soon, after twice the time that it waited before; again when the system is short of something."""
         delay = min(max(LOOK_AGAIN_SECONDS, seconds * 2), LOOK_AGAIN_SECONDS_MAX)
-        asyncio.get_running_loop().call_later(delay, call, watch, delay)
+
+        def again() -> None:
+            try:
+                call(watch, delay)
+            except OSError:
+                self._later(call, watch, delay)
+
+        asyncio.get_running_loop().call_later(delay, again)
 
     def _signal_group(self, watch: Watch, signal: str, number: int) -> int:
         """Signal the group that the service is in; the shim survives only what it traps."""
@@ -319,19 +358,15 @@ class LinuxProcesses:
         return len(send(members, number))
 
 
-def _over(run: Position, instance: str, record: Record) -> RunExited | RunAbandoned:
-    return exited(run, instance, record) if record.pid else RunAbandoned(instance=instance, run=run)
-
-
 def _kill_group(leader: int) -> None:
     with contextlib.suppress(OSError):  # then they live in groups of their own, and are looked for next
         os.killpg(leader, signals.SIGKILL)
 
 
-def _reap(pid: int) -> int | None:
+def _reap(pid: int, options: int = os.WNOHANG) -> int | None:
     """The wait status of a child of ours that has ended, else None."""
     try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status = os.waitpid(pid, options)
     except ChildProcessError:  # it was started by an earlier supervisor
         return None
     return status if ended else None

@@ -32,6 +32,7 @@ class Claim:
     def __init__(self, path: Path, run: Position, instance: str) -> None:
         """Raises FileExistsError when the run was begun before."""
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.lock = -1
         try:
             self.lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,13 +40,14 @@ class Claim:
             os.write(self.file, f"run {run} {instance}\n".encode())
         except OSError:
             os.unlink(path)
-            os.close(self.file)
+            self.close()
             raise
 
     def close(self) -> None:
         """Leave the lock to those who inherited it."""
-        os.close(self.file)
-        os.close(self.lock)
+        for descriptor in (self.file, self.lock):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 def read(path: Path) -> Record:

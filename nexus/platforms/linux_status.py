@@ -16,7 +16,6 @@ from functools import cache
 
 from events.catalog import RunExited
 from events.envelope import Position
-from nexus.platforms.linux_launch import shell
 from nexus.platforms.linux_record import Record
 
 _PIDFD_INFO = struct.Struct("=QQ11Ii")  # struct pidfd_info of linux/pidfd.h, its first 64 bytes
@@ -27,11 +26,11 @@ UNSEEN = "nobody saw it end: the shell that watches it was killed, or the machin
 
 
 def exited(
-    run: Position, instance: str, record: Record, wait_status: int | None = None, detail: str = ""
+    run: Position, instance: str, record: Record, shell: str, wait_status: int | None = None, detail: str = ""
 ) -> RunExited:  # fmt: skip
     """The end of a run, from the shell's `$?` or, where its shim was killed, from a wait status."""
     if record.status is not None:
-        code, signal, said = _from_shell(record.status, told=bool(record.messages))
+        code, signal, said = _from_shell(record.status, shell, told=bool(record.messages))
     elif wait_status is not None:
         code, signal, said = _from_wait(wait_status)
     else:
@@ -41,14 +40,14 @@ def exited(
     )  # fmt: skip
 
 
-def _from_shell(status: int, *, told: bool) -> tuple[int | None, str | None, str]:
+def _from_shell(status: int, shell: str, *, told: bool) -> tuple[int | None, str | None, str]:
     """`$?` is 128 + the signal, but a program may exit with 137 too: a shell says "Killed" only of a signal."""
     name = signal_name(status - 128)
     if name is None:
         return status, None, ""
     if told:
         return None, name, ""
-    if _shell_tells(status - 128):
+    if _shell_tells(shell, status - 128):
         return status, None, ""
     return None, name, f"exit {status} or SIG{name}"
 
@@ -67,10 +66,10 @@ def signal_name(number: int) -> str | None:
 
 
 @cache
-def _shell_tells(number: int) -> bool:
-    """Whether this machine's shell says that a child died of that signal; most keep silent about INT and PIPE."""
+def _shell_tells(shell: str, number: int) -> bool:
+    """Whether the shell says that a child died of that signal; most keep silent about INT and PIPE."""
     script = f"(read -r pid rest </proc/self/stat; kill -{number} $pid); :"
-    answer = subprocess.run([shell(), "-c", script], capture_output=True, check=False, timeout=5)
+    answer = subprocess.run([shell, "-c", script], capture_output=True, check=False, timeout=5)
     return bool(answer.stderr)
 
 

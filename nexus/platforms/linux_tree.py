@@ -42,9 +42,10 @@ class Tree(msgspec.Struct, frozen=True):
         found = {pid for pid, process in table.items() if self._is_marked(process)}
         frontier = found
         while frontier:
-            frontier = {pid for pid, process in table.items() if process.parent in frontier} - found
+            children = {pid for pid, process in table.items() if process.parent in frontier and self._may(pid)}
+            frontier = children - found
             found |= frontier
-        alive = [table[pid] for pid in found if self._may(pid) and not table[pid].zombie]
+        alive = [table[pid] for pid in found if not table[pid].zombie]
         return sorted(alive, key=lambda process: process.created)
 
     def owns(self, pid: int) -> bool:
@@ -64,6 +65,7 @@ class Tree(msgspec.Struct, frozen=True):
         return len(reached)
 
     def _may(self, pid: int) -> bool:
+        """Never the shim, never ourselves and what we started, though a service may have started us."""
         return pid not in (self.leader, os.getpid(), 1)
 
     def _is_marked(self, process: Process) -> bool:
