@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from events.catalog import Condition
+from events.envelope import Position
 from projections.leases import Lease, lease_name
 from projections.services import Instance
 from projections.state import State
@@ -38,17 +41,36 @@ def _fulfils(state: State, instance: Instance, condition: Condition) -> bool:
     return instance.state == "running" and state.health.status(instance.name) != "unhealthy"
 
 
-def lost(state: State, service: str) -> str:
-    """Why nobody may rely on `service` any longer; empty while somebody may."""
-    reasons = [_lost(state, instance) for instance in instances_of(state, service)]
-    return reasons[0] if reasons and all(reasons) else ""
+class Loss(msgspec.Struct, frozen=True):
+    """Why nobody may rely on a service any longer, in words that follow `which`, and the event that made it so."""
+
+    why: str
+    cause: Position
 
 
-def _lost(state: State, instance: Instance) -> str:
-    if instance.state == "failed":
-        declared = state.services.declared.get(instance.service)
-        return "was given up" if declared is None or declared.restart.stop_dependents else ""
-    return "" if instance.wanted else "is not wanted any more"
+def lost(state: State) -> dict[str, Loss]:
+    """The services that nobody may rely on any longer: given up, not wanted, or in need of one of those."""
+    instances: dict[str, list[Instance]] = {}
+    for instance in state.services.instances.values():
+        if instance.wanted and instance.state != "failed":
+            instances[instance.service] = []
+        elif instances.get(instance.service, [instance]):
+            instances.setdefault(instance.service, []).append(instance)
+    found = {name: loss for name, down in instances.items() if down and (loss := _loss(state, name, down))}
+    for name in state.dependencies.order if found else ():
+        for needed, condition in state.dependencies.needs[name].items():
+            if name not in found and condition != "completed" and needed in found:
+                found[name] = Loss(f"needs {needed}, which {found[needed].why}", found[needed].cause)
+    return found
+
+
+def _loss(state: State, service: str, instances: list[Instance]) -> Loss | None:
+    """The loss of a service none of whose instances is both wanted and not given up."""
+    cause = max(instance.changed for instance in instances)
+    if not any(instance.wanted for instance in instances):
+        return Loss("is not wanted any more", cause)
+    declared = state.services.declared.get(service)
+    return Loss("was given up", cause) if declared is None or declared.restart.stop_dependents else None
 
 
 def unmet(state: State, instance: Instance) -> list[tuple[str, Condition]]:
@@ -93,7 +115,8 @@ def waits_for(state: State, instance: Instance) -> str:
 def _waits_to_start(state: State, instance: Instance) -> str:
     missing = unmet(state, instance)
     if missing:
-        return "; ".join(_missing(state, name, condition) for name, condition in missing)
+        losses = lost(state)
+        return "; ".join(_missing(losses, name, condition) for name, condition in missing)
     if f"restart:{instance.name}" in state.deadlines.by_key:
         return f"its next try, number {instance.answered}"
     if not all(lease and lease.ready for _, lease in leases_of(state, instance)):
@@ -101,9 +124,8 @@ def _waits_to_start(state: State, instance: Instance) -> str:
     return "its start"
 
 
-def _missing(state: State, name: str, condition: Condition) -> str:
-    why = lost(state, name)
-    return f"{name}, which {why}" if why else f"{name} to be {condition}"
+def _missing(losses: dict[str, Loss], name: str, condition: Condition) -> str:
+    return f"{name}, which {losses[name].why}" if name in losses else f"{name} to be {condition}"
 
 
 def settled(state: State) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from events.catalog import AlertRaised, AlertResolved, Severity, Value
 from events.envelope import Draft, Position
-from projections.conditions import lost
+from projections.conditions import Loss, lost
 from projections.services import FAILURES_KEPT, Instance
 from projections.state import State
 
@@ -29,8 +29,9 @@ class Concern(msgspec.Struct, frozen=True):
 def decide(state: State) -> Iterator[Draft]:
     """Raise an alert for each new concern and resolve those whose concern is gone."""
     found: dict[str, tuple[Instance, Concern]] = {}
+    losses = lost(state)
     for instance in state.services.instances.values():
-        for what, concern in _concerns(state, instance):
+        for what, concern in _concerns(state, instance, losses):
             found[f"{what}:{instance.name}"] = (instance, concern)
     for key, (instance, concern) in found.items():
         if key not in state.alerts.active:
@@ -53,7 +54,7 @@ def _over(state: State, key: str, raised: Position) -> Position:
     return max(instance.changed if instance else 0, health.changed if health else 0, raised)
 
 
-def _concerns(state: State, instance: Instance) -> Iterator[tuple[str, Concern]]:
+def _concerns(state: State, instance: Instance, losses: dict[str, Loss]) -> Iterator[tuple[str, Concern]]:
     name = instance.service
     if instance.state == "failed":
         yield "given_up", Concern(
@@ -62,7 +63,7 @@ def _concerns(state: State, instance: Instance) -> Iterator[tuple[str, Concern]]
             instance.changed, "alerts.given_up", {"problem": instance.problem, "failures": instance.failures},
         )  # fmt: skip
     if instance.wanted and instance.state == "waiting":
-        yield from _stopped_by_dependency(state, instance)
+        yield from _stopped_by_dependency(state, instance, losses)
     health = state.health.by_instance.get(instance.name)
     if health and health.status == "unhealthy" and instance.state == "running":
         yield "unhealthy", Concern(
@@ -82,14 +83,14 @@ def _tries(instance: Instance) -> str:
     return f", and {tries} tr{'y' if tries == 1 else 'ies'} did not help" if tries > 0 else ""
 
 
-def _stopped_by_dependency(state: State, instance: Instance) -> Iterator[tuple[str, Concern]]:
+def _stopped_by_dependency(state: State, instance: Instance, losses: dict[str, Loss]) -> Iterator[tuple[str, Concern]]:
     declared = state.services.declared.get(instance.service)
     for needed in declared.depends_on if declared else ():
-        if lost(state, needed) == "was given up":
-            cause = max(one.changed for one in state.services.instances.values() if one.service == needed)
+        loss = losses.get(needed)
+        if loss and loss.why.endswith("was given up"):
             yield "stopped", Concern(
-                "warning", f"{instance.name} is stopped: it needs {needed}, which was given up",
-                f"it comes back by itself once {needed} is healthy", max(cause, instance.changed),
+                "warning", f"{instance.name} is stopped: it needs {needed}, which {loss.why}",
+                f"it comes back by itself once {needed} is healthy", max(loss.cause, instance.changed),
                 "alerts.dependency_lost", {"needs": needed},
             )  # fmt: skip
             return

@@ -8,7 +8,7 @@ import msgspec
 
 from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
 from events.envelope import Draft, Position
-from projections.conditions import dependents_alive, instances_of, is_internal, lost
+from projections.conditions import Loss, dependents_alive, instances_of, is_internal, lost
 from projections.services import Instance
 from projections.state import State
 
@@ -26,9 +26,10 @@ class Reason(msgspec.Struct, frozen=True):
 
 def decide(state: State) -> Iterator[Draft]:
     """Stop what is to end, dependents first; kill what ignores it; finish when all is done."""
+    losses = lost(state)
     for instance in state.services.instances.values():
         if instance.state in ("starting", "running"):
-            reason = _why_stop(state, instance)
+            reason = _why_stop(state, instance, losses)
             if reason and (reason.urgent or not _waits(state, instance)):
                 yield Draft(_stop(state, instance, reason), reason.cause)
         elif instance.state == "stopping" and not instance.killed and _overdue(state, instance, "kill"):
@@ -47,7 +48,7 @@ def _overdue(state: State, instance: Instance, purpose: str) -> bool:
     return f"{purpose}:{instance.name}" not in state.deadlines.by_key
 
 
-def _why_stop(state: State, instance: Instance) -> Reason | None:
+def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reason | None:
     if instance.service not in state.services.declared:
         return Reason("shutdown.undeclared", _latest(state, instance), {"why": "nexus.toml no longer has it"})
     if not instance.wanted:
@@ -55,7 +56,7 @@ def _why_stop(state: State, instance: Instance) -> Reason | None:
         return Reason(rule, _latest(state, instance))
     if instance.bounce:
         return Reason("restart.asked", instance.changed, urgent=True)
-    return _why_failed(state, instance) or _why_lost(state, instance)
+    return _why_failed(state, instance) or _why_lost(state, instance, losses)
 
 
 def _latest(state: State, instance: Instance) -> Position:
@@ -81,13 +82,12 @@ def _why_failed(state: State, instance: Instance) -> Reason | None:
     return None
 
 
-def _why_lost(state: State, instance: Instance) -> Reason | None:
+def _why_lost(state: State, instance: Instance, losses: dict[str, Loss]) -> Reason | None:
     for name, condition in state.services.declared[instance.service].depends_on.items():
-        why = lost(state, name) if condition != "completed" else ""
-        if why:
-            cause = max(one.changed for one in instances_of(state, name))
+        if condition != "completed" and name in losses:
+            why, cause = losses[name].why, max(losses[name].cause, _latest(state, instance))
             keep = Rejected("leave it running", f"it needs {name}, which {why}")
-            return Reason("dependency.lost", max(cause, _latest(state, instance)), {name: why}, "", False, (keep,))
+            return Reason("dependency.lost", cause, {name: why}, rejected=(keep,))
     return None
 
 
