@@ -117,7 +117,7 @@ def _waits_to_start(state: State, instance: Instance) -> str:
     if missing:
         losses = lost(state)
         return "; ".join(_missing(losses, name, condition) for name, condition in missing)
-    if f"restart:{instance.name}" in state.deadlines.by_key:
+    if instance.delayed:
         return f"its next try, number {instance.answered}"
     if not all(lease and lease.ready for _, lease in leases_of(state, instance)):
         return "its port"

@@ -6,6 +6,7 @@ import msgspec
 
 from events.catalog import (
     CommandReceived,
+    ConfigurationLoaded,
     DeadlineReached,
     ProbePassed,
     RestartScheduled,
@@ -22,10 +23,11 @@ from projections.fold import Fold
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """A moment, and the decision that recorded it."""
+    """A moment, the decision that recorded it, and the run that it is for, 0 for none."""
 
     due: Micros
     decision: Position
+    run: Position = 0
 
 
 class Deadlines(msgspec.Struct, frozen=True):
@@ -47,19 +49,22 @@ def _without(deadlines: Deadlines, *keys: str) -> Deadlines:
     return Deadlines({key: deadline for key, deadline in deadlines.by_key.items() if key not in keys})
 
 
-def _with(deadlines: Deadlines, it: Recorded, key: str, due: Micros) -> Deadlines:
-    return Deadlines({**deadlines.by_key, key: Deadline(due, it.seq)})
+def _with(deadlines: Deadlines, it: Recorded, key: str, due: Micros, run: Position = 0) -> Deadlines:
+    return Deadlines({**deadlines.by_key, key: Deadline(due, it.seq, run)})
 
 
 @fold.on(StartDecided)
 def _start(deadlines: Deadlines, it: Recorded, event: StartDecided) -> Deadlines:
     deadlines = _without(deadlines, f"restart:{event.instance}")
-    return deadlines if event.ready_by is None else _with(deadlines, it, f"ready:{event.instance}", event.ready_by)
+    if event.ready_by is None:
+        return deadlines
+    return _with(deadlines, it, f"ready:{event.instance}", event.ready_by, it.seq)
 
 
 @fold.on(StopDecided)
 def _stop(deadlines: Deadlines, it: Recorded, event: StopDecided) -> Deadlines:
-    return _with(_without(deadlines, f"ready:{event.instance}"), it, f"kill:{event.instance}", event.kill_at)
+    deadlines = _without(deadlines, f"ready:{event.instance}")
+    return _with(deadlines, it, f"kill:{event.instance}", event.kill_at, event.run)
 
 
 @fold.on(RestartScheduled)
@@ -67,14 +72,26 @@ def _restart(deadlines: Deadlines, it: Recorded, event: RestartScheduled) -> Dea
     return _with(deadlines, it, f"restart:{event.instance}", event.due)
 
 
+def _without_of(deadlines: Deadlines, run: Position, *keys: str) -> Deadlines:
+    """An answer or an end that comes late concerns no later run."""
+    return _without(deadlines, *(key for key in keys if key in deadlines.by_key and deadlines.by_key[key].run == run))
+
+
 @fold.on(ProbePassed)
 def _ready(deadlines: Deadlines, _: Recorded, event: ProbePassed) -> Deadlines:
-    return _without(deadlines, f"ready:{event.instance}")
+    return _without_of(deadlines, event.run, f"ready:{event.instance}")
 
 
 @fold.on(RunExited, RunRefused, RunAbandoned)
 def _ended(deadlines: Deadlines, _: Recorded, event: RunEvent) -> Deadlines:
-    return _without(deadlines, f"ready:{event.instance}", f"kill:{event.instance}")
+    return _without_of(deadlines, event.run, f"ready:{event.instance}", f"kill:{event.instance}")
+
+
+@fold.on(ConfigurationLoaded)
+def _loaded(deadlines: Deadlines, _: Recorded, event: ConfigurationLoaded) -> Deadlines:
+    """What is no longer declared is not tried again."""
+    names = {f"restart:{name}" for service in event.services.values() for name in service.instances()}
+    return _without(deadlines, *(key for key in deadlines.by_key if key.startswith("restart:") and key not in names))
 
 
 @fold.on(DeadlineReached)

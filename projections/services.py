@@ -55,8 +55,9 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     since: Micros = 0
     failures: int = 0
     answered: int = 0
+    delayed: bool = False
     restarts: int = 0
-    bounce: bool = False
+    bounce: str = ""
     killed: bool = False
     stopped_by: Position = 0
     stop_failure: str = ""
@@ -98,7 +99,7 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
         for name in service.instances():
             instance = services.instances.get(name) or Instance(name, service.name, since=it.at, changed=it.seq)
             if instance.run and known != service:
-                instance = replace(instance, bounce=True, changed=it.seq)
+                instance = replace(instance, bounce="its declaration changed", changed=it.seq)
             instances[name] = instance
     for name, instance in services.instances.items():
         if name not in instances and instance.run:
@@ -110,30 +111,38 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
 def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
     if event.verb == "detach":
         return services
-    named = set(event.services)
+    directly = set(event.services)
     if event.verb == "down":
         named = {instance.service for instance in services.instances.values()}
     elif event.verb in ("up", "start"):
-        asked = named or {name for name, service in services.declared.items() if service.autostart}
+        asked = directly or {name for name, service in services.declared.items() if service.autostart}
         named = with_needs(services.declared, asked)
+    else:
+        named = directly
     instances = {
-        name: _wish(instance, it, event.verb) if instance.service in named else instance
+        name: _wish(services, instance, it, event.verb, instance.service in directly)
+        if instance.service in named
+        else instance
         for name, instance in services.instances.items()
     }
     return replace(services, instances=instances)
 
 
-def _wish(instance: Instance, it: Recorded, verb: str) -> Instance:
+def _wish(services: Services, instance: Instance, it: Recorded, verb: str, directly: bool) -> Instance:
+    """What a command makes of an instance; `directly` where it names the service, not only what needs it."""
+    forgiven = replace(instance, failures=0, answered=0, delayed=False, changed=it.seq)
     if verb in ("stop", "down"):
         at_rest = instance.state in ("waiting", "failed", "completed")
         state: InstanceState = "stopped" if at_rest else instance.state
-        return _moved(replace(instance, wanted=False, bounce=False, failures=0, answered=0, changed=it.seq), state, it)
-    if verb == "up" and instance.state == "completed":
+        return _moved(replace(forgiven, wanted=False, bounce=""), state, it)
+    if instance.name not in _declared_names(services, instance.service):
         return instance
-    fresh = replace(instance, wanted=True, failures=0, answered=0, changed=it.seq)
+    if instance.state == "completed" and not directly:
+        return instance
+    wanted = replace(forgiven, wanted=True)
     if instance.run:
-        return replace(fresh, bounce=True) if verb == "restart" else fresh
-    return _moved(replace(fresh, problem=""), "waiting", it)
+        return replace(wanted, bounce="somebody asked for a restart") if verb == "restart" else wanted
+    return _moved(replace(wanted, problem=""), "waiting", it)
 
 
 def _moved(instance: Instance, state: InstanceState, it: Recorded) -> Instance:
@@ -148,7 +157,7 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     was = services.instances[event.instance]
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
-        bounce=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports, changed=it.seq,
+        bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports, changed=it.seq,
         restarts=was.restarts + (event.attempt > 0), answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
@@ -253,21 +262,20 @@ def _port_refused(services: Services, it: Recorded, event: PortRefused) -> Servi
 
 
 def _ended(services: Services, it: Recorded, name: str, failure: str = "", completed: bool = False) -> Services:
-    instance = services.instances[name]
-    services = replace(services, runs={run: of for run, of in services.runs.items() if run != instance.run})
-    if name not in _declared_names(services, instance.service):
+    was = services.instances[name]
+    services = replace(services, runs={run: of for run, of in services.runs.items() if run != was.run})
+    if name not in _declared_names(services, was.service):
         return replace(services, instances={n: i for n, i in services.instances.items() if n != name})
-    was, instance = instance, replace(instance, run=0, pid=0, ports={}, bounce=False, changed=it.seq, since=it.at)
-    if not instance.wanted:
-        return _with(services, replace(instance, state="stopped", failures=0, answered=0))
-    if completed:
-        return _with(services, replace(instance, state="completed", failures=0, answered=0, problem=""))
-    if not failure:
-        return _with(services, replace(instance, state="waiting"))
-    reset = services.declared[instance.service].restart.reset_after_seconds
-    if was.ready_at and it.at - was.ready_at >= reset * 1_000_000:
+    instance = replace(was, run=0, pid=0, ports={}, bounce="", changed=it.seq, since=it.at)
+    reset_seconds = services.declared[was.service].restart.reset_after_seconds
+    stayed_well = was.ready_at and it.at - was.ready_at >= reset_seconds * 1_000_000
+    if completed or stayed_well or not was.wanted:
         instance = replace(instance, failures=0, answered=0)
-    return _failed(services, it, instance, failure)
+    if not was.wanted:
+        return _with(services, replace(instance, state="stopped"))
+    if completed:
+        return _with(services, replace(instance, state="completed", problem=""))
+    return _failed(services, it, instance, failure) if failure else _with(services, replace(instance, state="waiting"))
 
 
 def _failed(services: Services, it: Recorded, instance: Instance, problem: str) -> Services:
@@ -289,7 +297,7 @@ def _declared_names(services: Services, service: str) -> tuple[str, ...]:
 @fold.on(RestartScheduled)
 def _scheduled(services: Services, it: Recorded, event: RestartScheduled) -> Services:
     failures = services.instances[event.instance].failures
-    return changed(services, event.instance, answered=failures, changed=it.seq)
+    return changed(services, event.instance, answered=failures, delayed=True, changed=it.seq)
 
 
 @fold.on(ServiceGivenUp)
@@ -299,5 +307,7 @@ def _given_up(services: Services, it: Recorded, event: ServiceGivenUp) -> Servic
 
 @fold.on(DeadlineReached)
 def _due(services: Services, it: Recorded, event: DeadlineReached) -> Services:
-    name = event.key.partition(":")[2]
-    return changed(services, name, changed=it.seq) if name in services.instances else services
+    purpose, _, name = event.key.partition(":")
+    if name not in services.instances:
+        return services
+    return changed(services, name, changed=it.seq, **({"delayed": False} if purpose == "restart" else {}))

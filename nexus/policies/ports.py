@@ -32,7 +32,7 @@ def _needs_one(state: State, instance: Instance, request: PortRequest, lease: Le
         return True
     if request.fixed is not None and lease.port != request.fixed:
         return True
-    return lease.state == "refused" and f"restart:{instance.name}" not in state.deadlines.by_key
+    return lease.state == "refused" and not instance.delayed
 
 
 def _choose(state: State, instance: Instance, request: PortRequest, lease: Lease | None) -> Iterator[Draft]:

@@ -55,7 +55,7 @@ def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
         rule = "shutdown.down" if state.supervisor.going else "shutdown.asked"
         return Reason(rule, _latest(state, instance))
     if instance.bounce:
-        return Reason("restart.asked", instance.changed, urgent=True)
+        return Reason("restart.asked", instance.changed, {"why": instance.bounce}, urgent=True)
     return _why_failed(state, instance) or _why_lost(state, instance, losses)
 
 

@@ -26,7 +26,7 @@ def _may_start(state: State, instance: Instance) -> bool:
         instance.wanted
         and instance.state == "waiting"
         and not instance.run
-        and f"restart:{instance.name}" not in state.deadlines.by_key
+        and not instance.delayed
         and not unmet(state, instance)
         and all(lease is not None and lease.ready for _, lease in leases_of(state, instance))
     )

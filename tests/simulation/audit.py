@@ -1,0 +1,219 @@
+"""What must hold for a whole history, judged without the projections and policies that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from events.catalog import (
+    CommandReceived,
+    ConfigurationLoaded,
+    Decision,
+    Event,
+    KillDecided,
+    PortRefused,
+    ProbePassed,
+    RestartScheduled,
+    RunAbandoned,
+    RunExited,
+    RunRefused,
+    RunStarted,
+    Service,
+    ServiceGivenUp,
+    StartDecided,
+    StopDecided,
+)
+from events.envelope import Micros, Position, Recorded
+from nexus.policies.check import check
+from nexus.policies.step import POLICIES, Policy
+from projections.dependencies import with_needs
+from projections.state import State, decode, encode, evolve_all
+from tests.simulation.witness import BrokenInvariantError, insist
+
+NEVER: Micros = 1 << 62
+
+
+class Story(msgspec.Struct):
+    """What happened to one instance so far."""
+
+    run: Position = 0
+    ready_at: Micros = 0
+    failures: int = 0
+    not_before: Micros = 0
+    stopping: StopDecided | None = None
+    wanted: bool = False
+
+
+class Auditor:
+    """Reads a history once, from the first event to the last."""
+
+    def __init__(self) -> None:
+        self.declared: dict[str, Service] = {}
+        self.stories: dict[str, Story] = {}
+        self.begun: set[Position] = set()
+        self.open: set[Position] = set()
+        self.acknowledged: dict[str, Position] = {}
+
+    def read(self, history: Iterable[Recorded]) -> None:
+        """Raise BrokenInvariantError at the first event that should not be there."""
+        expected = 1
+        last: Micros = 0
+        for it in history:
+            insist(it.seq == expected, "positions have no gap", it)
+            insist(it.at >= last, "time never goes back", it)
+            expected, last = it.seq + 1, it.at
+            if isinstance(it.event, Decision):
+                self._explained(it, it.event)
+            handler = HANDLERS.get(type(it.event))
+            if handler:
+                handler(self, it, it.event)
+        insist(not self.open, "every start has an outcome", self.open)
+
+    def _explained(self, it: Recorded, event: Decision) -> None:
+        insist(event.rule, "every decision names its rule", it)
+        insist(it.cause is not None and 0 < it.cause < it.seq, "every decision has an earlier cause", it)
+        insist(it.basis is not None and (it.cause or 0) <= it.basis < it.seq, "every decision names its basis", it)
+        insist(event.values, "every decision names the values it used", it)
+        insist(all(one.reason for one in event.rejected), "every rejected option says why", it)
+
+    def _story(self, name: str) -> Story:
+        return self.stories.setdefault(name, Story())
+
+    def loaded(self, it: Recorded, event: ConfigurationLoaded) -> None:
+        """What is declared from now on; what is no longer declared is no longer wanted."""
+        self.declared = event.services
+        names = {name for service in event.services.values() for name in service.instances()}
+        for name, story in self.stories.items():
+            if name not in names:
+                story.wanted = False
+
+    def asked(self, it: Recorded, event: CommandReceived) -> None:
+        """A wish forgets failures and ends waiting."""
+        insist(event.command_id not in self.acknowledged, "a command is received once", it)
+        self.acknowledged[event.command_id] = it.seq
+        if event.verb == "detach":
+            return
+        for name in self._named(event):
+            for instance in self.declared[name].instances():
+                story = self._story(instance)
+                story.wanted = event.verb not in ("down", "stop")
+                story.failures, story.not_before = 0, 0
+
+    def _named(self, event: CommandReceived) -> set[str]:
+        if event.verb == "down":
+            return set(self.declared)
+        if event.verb in ("up", "start"):
+            auto = [name for name, service in self.declared.items() if service.autostart]
+            return with_needs(self.declared, event.services or auto)
+        return set(event.services) & self.declared.keys()
+
+    def start_decided(self, it: Recorded, event: StartDecided) -> None:
+        """A start comes when it may: not beside another run, and not sooner than the ladder says."""
+        story = self._story(event.instance)
+        insist(not story.run, "no start is decided while a run lives", it)
+        insist(story.wanted, "nothing is started that nobody wants", it)
+        insist(story.not_before != NEVER, "what was given up stays down until somebody starts it", it)
+        insist(it.at >= story.not_before, "no restart is earlier than the ladder", (it, story))
+        self.stories[event.instance] = Story(it.seq, failures=story.failures, wanted=True)
+        self.open.add(it.seq)
+
+    def started(self, it: Recorded, event: RunStarted) -> None:
+        """Each run begins once."""
+        insist(event.run not in self.begun, "a run begins once", it)
+        self.begun.add(event.run)
+        service = self.declared.get(event.service)
+        if service is None or service.probe is None:
+            self._story(event.instance).ready_at = it.at
+
+    def passed(self, it: Recorded, event: ProbePassed) -> None:
+        """The first good answer makes a run ready."""
+        story = self._story(event.instance)
+        if story.run == event.run and not story.ready_at:
+            story.ready_at = it.at
+
+    def stop_decided(self, it: Recorded, event: StopDecided) -> None:
+        """A stop is for the present run."""
+        story = self._story(event.instance)
+        insist(story.run == event.run, "a stop is for the run that lives", it)
+        story.stopping = event
+
+    def kill_decided(self, it: Recorded, event: KillDecided) -> None:
+        """Force comes only after the grace that was granted."""
+        stopping = self._story(event.instance).stopping
+        insist(stopping and it.at >= stopping.kill_at, "nothing is killed before its grace is over", it)
+
+    def ended(self, it: Recorded, event: RunExited | RunRefused | RunAbandoned) -> None:
+        """The end of a run, and whether it counts as a failure."""
+        self.open.discard(event.run)
+        story = self._story(event.instance)
+        if story.run != event.run:
+            return
+        failed = self._failed(event, story)
+        service = self.declared.get(event.service)
+        stayed = story.ready_at and service and it.at - story.ready_at >= service.restart.reset_after_seconds * 1e6
+        story.run, story.stopping = 0, None
+        if stayed:
+            story.failures = 0
+        if failed and service and story.wanted:
+            self._fails(it, story, service)
+
+    def _failed(self, event: RunExited | RunRefused | RunAbandoned, story: Story) -> bool:
+        service = self.declared.get(event.service)
+        if isinstance(event, RunAbandoned) or service is None:
+            return False
+        if isinstance(event, RunRefused):
+            return event.port is None or event.port in {request.fixed for request in service.ports}
+        if story.stopping is not None:
+            return bool(story.stopping.failure)
+        return not (event.exit_code == 0 and (service.task or service.restart.when != "always"))
+
+    def _fails(self, it: Recorded, story: Story, service: Service) -> None:
+        restart = service.restart
+        story.failures += 1
+        over = restart.when == "never" or story.failures > restart.tries
+        story.not_before = NEVER if over else it.at + int(restart.delay_seconds(story.failures) * 1e6)
+
+    def port_refused(self, it: Recorded, event: PortRefused) -> None:
+        """A port that a service insists on and cannot have is a failure."""
+        name = event.lease.partition("/")[0]
+        story, service = self._story(name), self.declared.get(name.rpartition(".")[0])
+        if service and story.wanted and not story.run and event.port in {it.fixed for it in service.ports}:
+            self._fails(it, story, service)
+
+    def scheduled(self, it: Recorded, event: RestartScheduled) -> None:
+        """The ladder waits as long as it is declared to."""
+        story = self._story(event.instance)
+        if event.rule == "restart.ladder":
+            insist(event.due == story.not_before, "the ladder waits as declared", (it, story))
+
+    def given_up(self, it: Recorded, event: ServiceGivenUp) -> None:
+        """Only what failed too often is given up."""
+        insist(self._story(event.instance).not_before == NEVER, "nothing is given up early", it)
+
+
+def _handlers() -> dict[type[Event], object]:
+    of = Auditor
+    return {
+        ConfigurationLoaded: of.loaded, CommandReceived: of.asked, StartDecided: of.start_decided,
+        RunStarted: of.started, ProbePassed: of.passed, StopDecided: of.stop_decided, KillDecided: of.kill_decided,
+        RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended, PortRefused: of.port_refused,
+        RestartScheduled: of.scheduled, ServiceGivenUp: of.given_up,
+    }  # fmt: skip
+
+
+HANDLERS = _handlers()
+
+
+def audit(history: Sequence[Recorded], live: State, policies: Sequence[Policy] = POLICIES) -> None:
+    """Judge a history: its story, that folding it again gives `live`, and that replay decides the same."""
+    Auditor().read(history)
+    again = evolve_all(State(), history)
+    insist(again == live, "a refold equals the live state", _differences(again, live))
+    insist(decode(encode(live)) == live, "a snapshot holds the state", live.seq)
+    for difference in check(history, policies):
+        raise BrokenInvariantError(f"replay gives the same decisions: {difference}")
+
+
+def _differences(one: State, other: State) -> Iterator[str]:
+    return (name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name))

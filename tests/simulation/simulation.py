@@ -1,0 +1,236 @@
+"""One seed: a world, the supervisors that live in it one after the other, and those who give them commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from events.catalog import (
+    CommandReceived,
+    Decision,
+    KillDecided,
+    PortChosen,
+    PortReleased,
+    StartDecided,
+    StopDecided,
+    SupervisorStarted,
+    Verb,
+)
+from events.envelope import Draft, Position, Recorded
+from events.errors import LogError
+from nexus.controller import Controller, Effect
+from nexus.effectors.leases import LeaseEffector
+from nexus.effectors.processes import ProcessEffector
+from nexus.platforms.base import Launch
+from nexus.platforms.simulated import SimulatedPlatform
+from nexus.platforms.simulated_world import Faults, SupervisorKilled, World
+from nexus.policies.step import POLICIES, Policy
+from projections.state import State, decode, encode, evolve_all
+from tests.simulation.audit import audit
+from tests.simulation.disk import FaultyLog
+from tests.simulation.services import FIXED, POOL, SERVICES, changed, configuration
+from tests.simulation.witness import Witness, insist
+
+COMMAND_EVERY_SECONDS = 600.0
+CALM_SECONDS = 900.0
+SHUTDOWN_SECONDS = 120.0
+ROUNDS_FOR_AN_ANSWER = 5
+
+VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "up", "down", "detach")
+WEIGHTS = (6, 4, 6, 3, 1, 1)
+
+
+class Summary(msgspec.Struct):
+    """What one seed went through."""
+
+    hours: float
+    events: int
+    lives: int
+    faults: dict[str, int]
+
+
+class Simulation:
+    """A world with `hours` of faults, then a calm quarter of an hour, then a shutdown."""
+
+    def __init__(
+        self, seed: int, hours: float, faults: Faults | None = None, policies: Sequence[Policy] = POLICIES
+    ) -> None:
+        self.hours, self.policies = hours, policies
+        ports = [*FIXED, *range(POOL.first, POOL.last + 1)]
+        tasks = [name for name, service in SERVICES.items() if service.task]
+        self.world = World(seed, faults or Faults(), SERVICES, tasks, ports)
+        self.dice = self.world.random
+        self.log = FaultyLog(self.world)
+        self.witness = Witness(self.world, self.log)
+        self.services = SERVICES
+        self.lives = self.commands = 0
+        self.wants_up = True
+        self.phase = "faults"
+        self.asked: list[CommandReceived] = []
+        self.acknowledged: dict[str, Position] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.controller: Controller | None = None
+        self.platform: SimulatedPlatform | None = None
+
+    async def run(self) -> Summary:
+        """The whole story; raises BrokenInvariantError, or whatever else goes wrong."""
+        self.world.later(self.hours * 3600, self._calm_down)
+        self._ask_later()
+        while self.phase != "over":
+            await self._life()
+            self.world.pass_time(self.dice.random() * self.dice.choice((0.1, 3, 60)))
+        self.witness.all_down()
+        for command_id, position in self.acknowledged.items():
+            event = self.log.history[position - 1].event
+            kept = isinstance(event, CommandReceived) and event.command_id == command_id
+            insist(kept, "nothing acknowledged is lost", (command_id, position))
+        audit(self.log.history, self.witness.state, self.policies)
+        return Summary(self.hours, len(self.log.history), self.lives, dict(self.world.counts))
+
+    # -- lives -------------------------------------------------------------------------------------
+
+    async def _life(self) -> None:
+        self.lives += 1
+        state = self._remembered()
+        platform = self.platform = SimulatedPlatform(self.world, state.at)
+        self.controller = Controller(
+            self.log, platform.clock, platform.mailbox, platform.processes, self._effects(), state, self.policies
+        )
+        self.witness.takes_over(state)
+        self.controller.subscribers += [platform.probes.follow, self._answered, self.witness.recorded]
+        platform.mailbox.before_wait = self._idle
+        try:
+            self.controller.recover(SupervisorStarted(pid=self.lives, platform="simulated"))
+            self._load()
+            await self.controller.run()
+            self.controller.stop(self.lives)
+            self._well_ended()
+        except SupervisorKilled:
+            self.wants_up = self.wants_up or self.dice.random() < 0.5
+        finally:
+            self.world.forget_supervisor()
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+            self.tasks.clear()
+
+    def _remembered(self) -> State:
+        """The state as a new process finds it: from the last snapshot and the events after it."""
+        known = self.witness.state
+        state = decode(encode(known)) if known.seq else State()
+        return evolve_all(state, self.log.history[state.seq :])
+
+    def _effects(self) -> dict[type[Decision], Effect]:
+        assert self.platform is not None
+        runs = ProcessEffector(self.platform.processes, self.platform.sockets, self._launch)
+        leases = LeaseEffector(self.platform.sockets)
+        return {
+            StartDecided: runs.start,
+            StopDecided: runs.stop,
+            KillDecided: runs.kill,
+            PortChosen: leases.hold,
+            PortReleased: leases.release,
+        }
+
+    def _launch(self, decision: StartDecided) -> Launch:
+        ports = dict.fromkeys(decision.ports.values(), "127.0.0.1")
+        return Launch(decision.instance, (decision.service,), {}, "", "", ports=ports)
+
+    def _load(self) -> None:
+        assert self.controller is not None
+        assert self.platform is not None
+        if self.controller.state.services.declared != self.services:
+            self.platform.mailbox.post(Draft(configuration(self.services)))
+        if self.wants_up or self.phase == "calm":
+            self.ask("up")
+
+    def _idle(self) -> None:
+        assert self.controller is not None
+        self.witness.idle(self.controller)
+
+    def _well_ended(self) -> None:
+        self.wants_up = True
+        if self.phase == "shutdown":
+            self.phase = "over"
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    def ask(self, verb: Verb, *services: str) -> None:
+        """Somebody types a command; sometimes twice."""
+        self.commands += 1
+        command = CommandReceived(verb=verb, services=services, command_id=f"c{self.commands}")
+        self.asked.append(command)
+        self._submit(command)
+        if self.dice.random() < 0.2:
+            self._submit(self.dice.choice(self.asked[-3:]))
+
+    def _submit(self, command: CommandReceived) -> None:
+        if self.platform is not None and self.platform.alive:
+            self.tasks.add(asyncio.ensure_future(self._wait_for(command)))
+            self.platform.mailbox.others_wait = ROUNDS_FOR_AN_ANSWER
+
+    async def _wait_for(self, command: CommandReceived) -> None:
+        assert self.controller is not None
+        try:
+            position = await self.controller.submit(command, "somebody")
+        except LogError:
+            self.world.counts["commands refused"] += 1
+            return
+        known = self.acknowledged.setdefault(command.command_id, position)
+        insist(known == position, "asking twice is asking once", (command, known, position))
+        if command.verb in ("up", "down", "detach"):
+            self.wants_up = command.verb != "down"
+
+    def _answered(self, _: State, events: Sequence[Recorded]) -> None:
+        if self.tasks and self.platform is not None:
+            self.platform.mailbox.others_wait = ROUNDS_FOR_AN_ANSWER
+            self.tasks = {task for task in self.tasks if not task.done() or task.exception()}
+
+    def _ask_later(self) -> None:
+        self.world.later(self.world.some_seconds(COMMAND_EVERY_SECONDS), self._random_command)
+
+    def _random_command(self) -> None:
+        if self.phase != "faults":
+            return
+        self._ask_later()
+        if self.dice.random() < 0.2:
+            self._edit()
+        else:
+            verb = self.dice.choices(VERBS, WEIGHTS)[0]
+            named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
+            self.world.counts[f"command {verb}"] += 1
+            self.ask(verb, *(named if verb in ("start", "stop", "restart") else ()))
+
+    def _edit(self) -> None:
+        self.world.counts["the configuration is changed"] += 1
+        self.services = changed(self.dice)
+        if self.platform is not None and self.platform.alive:
+            self.platform.mailbox.post(Draft(configuration(self.services)))
+            self.ask("up")
+
+    # -- phases ------------------------------------------------------------------------------------
+
+    def _calm_down(self) -> None:
+        self.phase = "calm"
+        self.world.calm()
+        self.ask("up")
+        self.ask("start", *sorted(self.services))
+        self.world.later(CALM_SECONDS, self._shut_down)
+
+    def _shut_down(self) -> None:
+        self.witness.all_up()
+        self.phase = "shutdown"
+        self.ask("down")
+        self.world.later(SHUTDOWN_SECONDS, self._too_late)
+
+    def _too_late(self) -> None:
+        insist(self.phase == "over", "a shutdown ends", self.witness.state.services.runs)
+
+
+def simulate(
+    seed: int, hours: float, faults: Faults | None = None, policies: Sequence[Policy] = POLICIES
+) -> Summary:  # fmt: skip
+    """Run one seed."""
+    return asyncio.run(Simulation(seed, hours, faults, policies).run())

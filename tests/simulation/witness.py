@@ -1,0 +1,196 @@
+"""What must hold at every moment of a simulated world, however bad it is: the invariants, checked as it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from events.catalog import Service, StartDecided, StopDecided
+from events.envelope import Micros, Position, Recorded
+from nexus.controller import Controller
+from nexus.platforms.simulated_world import SECOND, Process, World
+from projections.services import Instance
+from projections.state import State
+from tests.simulation.disk import FaultyLog
+
+SLACK_SECONDS = 3.0
+"""For the time that a slow disk, a kill and the telling of it take."""
+
+
+class BrokenInvariantError(AssertionError):
+    """Something that must always hold did not."""
+
+
+def insist(holds: object, invariant: str, found: object = "") -> None:
+    """Raise BrokenInvariantError that names the invariant."""
+    if not holds:
+        raise BrokenInvariantError(f"{invariant}: {found}")
+
+
+class Witness:
+    """Looks at the world and at the supervisor whenever one of them may have gone wrong."""
+
+    def __init__(self, world: World, log: FaultyLog) -> None:
+        self.world, self.log = world, log
+        self.state = State()
+        self.known: State | None = None
+        self._hopeless_since: dict[str, Micros] = {}
+        self._kill_by: dict[Position, Micros] = {}
+        self._checked: Position = -1
+        self._grace: dict[str, float] = {}
+        self._declared: dict[str, Service] = {}
+        world.watchers.append(self.began)
+
+    def takes_over(self, state: State) -> None:
+        """A supervisor begins its life with what it remembers."""
+        self.state = state
+        self._hopeless_since.clear()
+        self._kill_by.clear()
+
+    def recorded(self, state: State, events: Sequence[Recorded]) -> None:
+        """A turn was committed; a subscriber of the controller."""
+        for it in events:
+            if isinstance(it.event, StopDecided):
+                self._stop_in_order(it.event)
+        self.state = state
+
+    # -- when a run begins -----------------------------------------------------------------------
+
+    def began(self, process: Process) -> None:
+        """No run begins twice, undecided, beside another, or before what it needs."""
+        decision = self._decision(process.run)
+        insist(isinstance(decision, StartDecided), "no run begins without its decision", process)
+        assert isinstance(decision, StartDecided)
+        insist(decision.instance == process.instance, "a run is begun for the instance it was decided for", process)
+        for other in self.world.living.values():
+            insist(other is process or other.instance != process.instance, "never two runs of an instance", process)
+            both = other is not process and set(other.ports) & set(process.ports)
+            insist(not both, "a port is never given to two runs", (process, other))
+        held = set(process.ports) & self.world.held
+        insist(not held, "a port is let go before its service starts", (process, held))
+        for name, condition in self.state.services.declared[decision.service].depends_on.items():
+            met = self._is_there(name, condition)
+            insist(met, "nothing starts before what it needs", f"{process.instance} needs {name} {condition}")
+
+    def _decision(self, run: Position) -> object:
+        history = self.log.history
+        return history[run - 1].event if 0 < run <= len(history) else None
+
+    def _is_there(self, service: str, condition: str) -> bool:
+        if condition == "completed":
+            return any(it.state == "completed" for it in self._instances(service))
+        found = [it for it in self.world.living.values() if it.instance.rpartition(".")[0] == service]
+        probed = self.state.services.declared[service].probe is not None
+        return any(it.ready or condition == "started" or not probed for it in found)
+
+    def _instances(self, service: str) -> list[Instance]:
+        return [it for it in self.state.services.instances.values() if it.service == service]
+
+    # -- when a run is asked to end --------------------------------------------------------------
+
+    def _stop_in_order(self, event: StopDecided) -> None:
+        if not event.rule.startswith("shutdown."):
+            return
+        for process in self.world.living.values():
+            needs = self.state.services.declared.get(process.instance.rpartition(".")[0])
+            late = needs and event.service in needs.depends_on and event.service in self.state.services.declared
+            insist(not late, "dependents end first", f"{event.instance} is stopped before {process.instance}")
+
+    # -- whenever the supervisor waits -----------------------------------------------------------
+
+    def idle(self, controller: Controller) -> None:
+        """A turn is complete: everything is decided, done and known."""
+        state = controller.state
+        if self.log.failing or controller._unrecorded:
+            self._hopeless_since.clear()
+            return
+        self._hopeless(state)
+        if state.seq == self._checked:
+            return
+        self._checked = state.seq
+        insist(not state.decisions.pending, "nothing is pending after a turn", state.decisions.pending)
+        runs = {it.run: it.name for it in state.services.instances.values() if it.run}
+        insist(runs == state.services.runs, "runs and instances agree", (runs, state.services.runs))
+        unknown = self.world.living.keys() - runs.keys()
+        insist(not unknown, "every living run is known", unknown)
+        self._leases(state)
+        self._deadlines(state)
+
+    def _leases(self, state: State) -> None:
+        taken = [it.port for it in state.leases.by_name.values() if it.state not in ("refused", "released")]
+        insist(len(taken) == len(set(taken)), "a port is never leased twice", state.leases.by_name)
+
+    def _deadlines(self, state: State) -> None:
+        for key, deadline in state.deadlines.by_key.items():
+            purpose, _, name = key.partition(":")
+            instance = state.services.instances.get(name)
+            fits = instance is not None and instance.state in _FITTING[purpose]
+            insist(fits, "no deadline outlives what it is for", (key, deadline, instance))
+
+    def _hopeless(self, state: State) -> None:
+        """Nothing runs on what was given up, or after it was not wanted, longer than the stops below it may take."""
+        self._count_grace(state)
+        now = self.world.time
+        since = {}
+        for name, instance in state.services.instances.items():
+            declared = state.services.declared.get(instance.service)
+            if instance.run and declared and (not instance.wanted or self._rests_on_nothing(state, declared)):
+                began = since[name] = self._hopeless_since.get(name, now)
+                seconds = (now - began) / SECOND
+                insist(
+                    seconds <= self._grace[instance.service] + SLACK_SECONDS,
+                    "nothing runs on a dead dependency longer than the policy says",
+                    (instance, seconds),
+                )
+        self._hopeless_since = since  # fmt: skip
+
+    def _rests_on_nothing(self, state: State, declared: Service) -> bool:
+        return any(condition != "completed" and _gone(state, name) for name, condition in declared.depends_on.items())
+
+    def _count_grace(self, state: State) -> None:
+        """How long each service may take to end when everything that needs it ends first."""
+        if state.services.declared is self._declared:
+            return
+        self._declared, self._grace = state.services.declared, {}
+        for name in self._declared:
+            self._grace_of(name)
+
+    def _grace_of(self, name: str) -> float:
+        if name not in self._grace:
+            above = [other for other, it in self._declared.items() if name in it.depends_on]
+            if self._declared[name].category == "internal":
+                above = [other for other, it in self._declared.items() if it.category != "internal"]
+            own = self._declared[name].stop_timeout_seconds + 0.5
+            self._grace[name] = own + max((self._grace_of(other) for other in above), default=0.0)
+        return self._grace[name]
+
+    # -- at the end ------------------------------------------------------------------------------
+
+    def all_up(self) -> None:
+        """Everything that is wanted is there, now that nothing has gone wrong for a while."""
+        insist(not self.state.supervisor.going, "the supervisor stays", self.state.supervisor)
+        for name, instance in self.state.services.instances.items():
+            if instance.wanted:
+                well = instance.state == "completed" or (
+                    instance.state == "running" and self.state.health.status(name) in ("healthy", "unknown")
+                )
+                insist(well, "everything wanted is up once the faults stop", instance)
+            else:
+                insist(not instance.run, "what is not wanted does not run", instance)
+        insist(not self.state.alerts.active.keys() & _OVER, "alerts end", self.state.alerts.active)
+
+    def all_down(self) -> None:
+        """The shutdown left nothing behind."""
+        insist(not self.world.living, "a shutdown leaves nothing behind", self.world.living)
+        insist(not self.world.held, "a shutdown leaves no port behind", self.world.held)
+        insist(not self.state.services.runs, "a shutdown leaves no run behind", self.state.services.runs)
+
+
+_FITTING = {"ready": ("starting",), "kill": ("stopping",), "restart": ("waiting",)}
+_OVER: frozenset[str] = frozenset()
+
+
+def _gone(state: State, service: str) -> bool:
+    declared = state.services.declared[service]
+    instances = [it for it in state.services.instances.values() if it.service == service]
+    given_up = [(it.state == "failed" and declared.restart.stop_dependents) or not it.wanted for it in instances]
+    return bool(instances) and all(given_up)
