@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
-
-from events.log import LogError, LogFullError
 
 from events.catalog import (
     CommandReceived,
     DeadlineReached,
     Decision,
-    LogFull,
+    Event,
     LogSlow,
     RunAbandoned,
     RunExited,
@@ -22,12 +21,15 @@ from events.catalog import (
     SupervisorStopped,
 )
 from events.envelope import Draft, Micros, Position, Recorded
+from events.errors import LogError
 from nexus.platforms.base import Clock, Mailbox, Processes
 from nexus.policies.step import POLICIES, Policy, step
 from projections.state import State, encode, evolve
 
 Effect = Callable[[Position, Decision], list[Draft]]
 Subscriber = Callable[[State, Sequence[Recorded]], None]
+
+logger = logging.getLogger(__name__)
 
 APPEND_LIMIT_SECONDS = 1.0
 RETRY_SECONDS = 1.0
@@ -45,6 +47,8 @@ class Writer(Protocol):
     def rotate(self, at: Micros, state: bytes) -> Recorded: ...
 
     def position_of(self, command_id: str) -> Position | None: ...
+
+    def take_problems(self) -> Sequence[Event]: ...
 
 
 class Controller:
@@ -116,7 +120,7 @@ class Controller:
 
     def turn(self, seen: Sequence[Draft]) -> None:
         """See, think, record in one commit, act; the outcomes are what is seen next."""
-        while seen := [*self._unrecorded, *map(self._with_cause, seen), *self._due()]:
+        while seen := [*self._unrecorded, *map(self._with_cause, seen), *self._due(), *self._problems()]:
             at = max(self.clock.now(), self.state.at + 1)
             state, events = step(self.state, seen, at, self.policies)
             if not self._record(events, seen):
@@ -152,6 +156,9 @@ class Controller:
             return due
         return self._retry_at if due is None else min(due, self._retry_at)
 
+    def _problems(self) -> list[Draft]:
+        return [Draft(problem) for problem in self.log.take_problems()]
+
     def _act(self, seq: Position, decision: Decision) -> list[Draft]:
         effect = self.effects.get(type(decision))
         if effect is None:
@@ -181,11 +188,12 @@ class Controller:
             waiting = self._commands.pop(command.command_id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_exception(error)
-        kept = [draft for draft in seen if not isinstance(draft.event, CommandReceived | DeadlineReached)]
-        if isinstance(error, LogFullError) and not any(isinstance(draft.event, LogFull) for draft in kept):
-            kept.append(Draft(LogFull(freed_bytes=0, error=str(error))))
-        self._unrecorded = kept
+        self._unrecorded = [
+            draft for draft in seen if not isinstance(draft.event, CommandReceived | DeadlineReached)
+        ]  # fmt: skip
         self._retry_at = self.clock.now() + int(RETRY_SECONDS * 1_000_000)
+        if self.log.wants_rotation:
+            self._close_the_books()
 
     def _publish(self, events: Sequence[Recorded]) -> None:
         for it in events:
@@ -202,4 +210,9 @@ class Controller:
 
     def _close_the_books(self) -> None:
         at = max(self.clock.now(), self.state.at + 1)
-        self.state = evolve(self.state, self.log.rotate(at, encode(self.state)))
+        try:
+            opened = self.log.rotate(at, encode(self.state))
+        except LogError:
+            logger.exception("the books could not be closed")
+            return
+        self.state = evolve(self.state, opened)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from events.log import Log
-
 from events.catalog import (
+    CommandReceived,
     ConfigurationLoaded,
     Decision,
     KillDecided,
@@ -23,20 +23,24 @@ from events.catalog import (
     SupervisorStarted,
 )
 from events.envelope import Draft, Recorded
+from events.log import Log
+from nexus.cli.app import make_app
 from nexus.config.files import Configuration, load
 from nexus.config.resolve import Resolved, resolve
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.base import Launch
+from nexus.platforms.control import Peer, serve
 from nexus.platforms.current import Platform, open_platform
+from nexus.platforms.interrupts import on_interrupt
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
 from projections.history import SNAPSHOT_EVERY, History
 from projections.services import Instance
-from projections.state import State
+from projections.state import State, encode, evolve_all
 
 
 def version() -> str:
@@ -51,7 +55,7 @@ class Supervisor:
         self.home, self.file = home, file
         self.configuration: Configuration = load(file)
         self.history = History(home)
-        self.log = Log.open(home)
+        self.log = Log.open(home, salvage=lambda history: encode(evolve_all(State(), history)))
         state = self.history.at()
         self.platform: Platform = open_platform(home, state.at)
         self.controller = Controller(
@@ -81,6 +85,7 @@ class Supervisor:
     def _launch(self, decision: StartDecided) -> Launch:
         service = self.configuration.declared[decision.service]
         resolved = self._resolved(decision.instance, decision.ports)
+        _prepare(resolved.data_directory, service.user)
         hosts = {request.name: request.host for request in service.ports}
         return Launch(
             instance=decision.instance,
@@ -109,6 +114,14 @@ class Supervisor:
             if number == "1" and lease.state not in ("refused", "released"):
                 found.setdefault(service, {})[port] = lease.port
         return found
+
+    async def _answer(self, payload: bytes, peer: Peer) -> bytes:
+        return await self.operator.answer(payload, peer.user)
+
+    def _interrupted(self) -> None:
+        """The first time everything is stopped in good order, the second time the services are left running."""
+        going = self.controller.state.supervisor.going
+        self.platform.mailbox.post(Draft(CommandReceived(verb="detach" if going else "down"), actor="signal"))
 
     def _known(self) -> dict[str, Service]:
         return self.configuration.declared
@@ -145,7 +158,8 @@ class Supervisor:
         step_seconds = self.platform.clock.wall_step_seconds
         clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
         try:
-            async with self.platform.serve(self.operator.answer):
+            async with serve(self.home, self._answer):
+                on_interrupt(self._interrupted)
                 await self.controller.run()
         finally:
             clock.cancel()
@@ -153,3 +167,25 @@ class Supervisor:
             self.controller.stop(os.getpid())
             self.history.keep(self.controller.state)
             self.log.close()
+
+
+def _prepare(data_directory: str, user: str) -> None:
+    """Make the directory of a service's data, for the user that it runs as."""
+    if data_directory and not Path(data_directory).is_dir():
+        Path(data_directory).mkdir(parents=True)
+        if user:
+            shutil.chown(data_directory, user)
+
+
+def supervise(home: Path, file: Path) -> None:
+    """Supervise until a shutdown is completed."""
+    asyncio.run(Supervisor(home, file).run())
+
+
+def main() -> None:
+    """The `nexus` command."""
+    make_app(supervise)()
+
+
+if __name__ == "__main__":
+    main()

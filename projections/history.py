@@ -12,9 +12,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from events.reader import Reader
-
 from events.envelope import Micros, Position
+from events.reader import Reader
 from projections.state import State, decode, encode, evolve_all
 
 SNAPSHOT_EVERY = 10_000
