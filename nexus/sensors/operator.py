@@ -16,11 +16,12 @@ Known = Callable[[], dict[str, Service]]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: a command, or `ping` for who runs here."""
+    """What may be asked: a command, or `ping` for who runs here; `actor` is on whose behalf the web API asks."""
 
     verb: Literal["up", "down", "detach", "start", "stop", "restart", "ping"]
     services: tuple[str, ...] = ()
     command_id: str = ""
+    actor: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -69,6 +70,6 @@ class Operator:
             return Answer(error=Refused(f"there is no service {unknown[0]!r}", f"the services are: {names}"))
         command = CommandReceived(verb=request.verb, services=request.services, command_id=request.command_id)
         try:
-            return Answer(seq=await self.submit(command, actor))
+            return Answer(seq=await self.submit(command, request.actor or actor))
         except LogError as error:
             return Answer(error=Refused(f"the command could not be recorded: {error}", "run `nexus doctor`"))
