@@ -30,10 +30,12 @@ from nexus.config.resolve import Resolved, resolve
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
 from nexus.effectors.processes import ProcessEffector
+from nexus.http import service as api
 from nexus.platforms.base import Launch
 from nexus.platforms.control import Peer, serve
 from nexus.platforms.current import Platform, open_platform
 from nexus.platforms.interrupts import on_interrupt
+from nexus.platforms.listen import api_socket
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.operator import Operator
@@ -80,10 +82,25 @@ class Supervisor:
     # -- what the effectors and sensors ask for ------------------------------------------------
 
     def _resolved(self, instance: str, ports: Mapping[str, int]) -> Resolved:
-        return resolve(self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home)
+        if instance == api.INSTANCE:
+            request = self._declared[api.NAME].ports[0]
+            argv = api.command(self.home, request.host, ports[request.name])
+            return Resolved(argv, dict(os.environ), str(self.file.parent))
+        return resolve(
+            self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home,
+            socket=str(api_socket(self.home) or ""), url=self._url(),
+        )  # fmt: skip
+
+    def _url(self) -> str:
+        lease = self.controller.state.leases.by_name.get(api.LEASE)
+        return api.url(lease.host, lease.port) if lease else ""
+
+    @property
+    def _declared(self) -> dict[str, Service]:
+        return {**self.configuration.declared, api.NAME: api.declared(self.configuration.settings.http)}
 
     def _launch(self, decision: StartDecided) -> Launch:
-        service = self.configuration.declared[decision.service]
+        service = self._declared[decision.service]
         resolved = self._resolved(decision.instance, decision.ports)
         _prepare(resolved.data_directory, service.user)
         hosts = {request.name: request.host for request in service.ports}
@@ -99,7 +116,7 @@ class Supervisor:
 
     def _question(self, instance: Instance) -> Question:
         resolved = self._resolved(instance.name, instance.ports)
-        service = self.configuration.declared[instance.service]
+        service = self._declared[instance.service]
         probe = resolved.probe or service.probe
         assert probe is not None, "only services with a probe are asked"
         host = next((request.host for request in service.ports if request.name == probe.port), "127.0.0.1")
@@ -139,7 +156,7 @@ class Supervisor:
         return ConfigurationLoaded(
             project=configuration.project,
             path=str(self.file),
-            services=configuration.declared,
+            services=self._declared,
             pool=configuration.pool,
         )
 
