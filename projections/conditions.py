@@ -73,11 +73,16 @@ def _loss(state: State, service: str, instances: list[Instance]) -> Loss | None:
     return Loss("was given up", cause) if declared is None or declared.restart.stop_dependents else None
 
 
-def unmet(state: State, instance: Instance) -> list[tuple[str, Condition]]:
-    """The dependencies that keep an instance from starting."""
+def unmet(state: State, instance: Instance, losses: dict[str, Loss] | None = None) -> list[tuple[str, Condition]]:
+    """The dependencies that keep an instance from starting; one that is lost does, even while it still runs."""
     declared = state.services.declared.get(instance.service)
     needs = declared.depends_on if declared else {}
-    return [(name, condition) for name, condition in needs.items() if not met(state, name, condition)]
+    losses = lost(state) if losses is None else losses
+    return [
+        (name, condition)
+        for name, condition in needs.items()
+        if not met(state, name, condition) or (condition != "completed" and name in losses)
+    ]
 
 
 def dependents_alive(state: State, service: str) -> list[Instance]:
@@ -113,9 +118,9 @@ def waits_for(state: State, instance: Instance) -> str:
 
 
 def _waits_to_start(state: State, instance: Instance) -> str:
-    missing = unmet(state, instance)
+    losses = lost(state)
+    missing = unmet(state, instance, losses)
     if missing:
-        losses = lost(state)
         return "; ".join(_missing(losses, name, condition) for name, condition in missing)
     if instance.delayed:
         return f"its next try, number {instance.answered}"
@@ -145,7 +150,7 @@ def _settled(state: State, instance: Instance) -> bool:
 
 def _hopeless(state: State, service: str) -> bool:
     return all(
-        instance.state in ("failed", "stopped", "declared")
+        instance.state in ("failed", "stopped", "declared", "completed")
         or (instance.state == "waiting" and any(_hopeless(state, name) for name, _ in unmet(state, instance)))
         for instance in instances_of(state, service)
     )

@@ -42,9 +42,10 @@ def decide(state: State) -> Iterator[Draft]:
             yield Draft(raised, concern.cause)
     for key, alert in state.alerts.active.items():
         if key not in found:
-            yield Draft(
-                AlertResolved(key=key, subject=alert.subject, rule="alerts.over"), _over(state, key, alert.decision)
-            )
+            over = AlertResolved(
+                key=key, subject=alert.subject, rule="alerts.over", values={"was": alert.message, "since": alert.since}
+            )  # fmt: skip
+            yield Draft(over, _over(state, key, alert.decision))
 
 
 def _over(state: State, key: str, raised: Position) -> Position:

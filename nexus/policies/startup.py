@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from events.catalog import Rejected, Service, StartDecided, Value
 from events.envelope import Draft, Position
-from projections.conditions import instances_of, leases_of, unmet
+from projections.conditions import Loss, instances_of, leases_of, lost, unmet
 from projections.services import Instance
 from projections.state import State
 
@@ -15,26 +15,27 @@ def decide(state: State) -> Iterator[Draft]:
     """Start every instance that may start now."""
     if state.supervisor.going:
         return
+    losses = lost(state)
     for instance in state.services.instances.values():
         declared = state.services.declared.get(instance.service)
-        if declared and _may_start(state, instance):
+        if declared and _may_start(state, instance, losses):
             yield Draft(_start(state, instance, declared), _cause(state, instance, declared))
 
 
-def _may_start(state: State, instance: Instance) -> bool:
+def _may_start(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
     return (
         instance.wanted
         and instance.state == "waiting"
         and not instance.run
         and not instance.delayed
-        and not unmet(state, instance)
+        and not unmet(state, instance, losses)
         and all(lease is not None and lease.ready for _, lease in leases_of(state, instance))
     )
 
 
 def _start(state: State, instance: Instance, declared: Service) -> StartDecided:
     ports = {name: lease.port for name, lease in leases_of(state, instance) if lease}
-    values: dict[str, Value] = dict(declared.depends_on)
+    values: dict[str, Value] = {"wanted": True, **declared.depends_on}
     values |= {f"port {name}": port for name, port in ports.items()}
     rejected: tuple[Rejected, ...] = ()
     if instance.failures:

@@ -37,6 +37,7 @@ COMMAND_EVERY_SECONDS = 600.0
 CALM_SECONDS = 900.0
 SHUTDOWN_SECONDS = 120.0
 ROUNDS_FOR_AN_ANSWER = 5
+EVENTS_SHOWN = 40
 
 VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "up", "down", "detach")
 WEIGHTS = (6, 4, 6, 3, 1, 1)
@@ -93,6 +94,7 @@ class Simulation:
 
     async def _life(self) -> None:
         self.lives += 1
+        self.log.open(self.world.time + self.world.wall_ahead)
         state = self._remembered()
         platform = self.platform = SimulatedPlatform(self.world, state.at)
         self.controller = Controller(
@@ -232,5 +234,11 @@ class Simulation:
 def simulate(
     seed: int, hours: float, faults: Faults | None = None, policies: Sequence[Policy] = POLICIES
 ) -> Summary:  # fmt: skip
-    """Run one seed."""
-    return asyncio.run(Simulation(seed, hours, faults, policies).run())
+    """Run one seed; whatever goes wrong carries the last events as a note."""
+    simulation = Simulation(seed, hours, faults, policies)
+    try:
+        return asyncio.run(simulation.run())
+    except Exception as error:
+        last = "\n".join(f"{it.seq} {it.at} {it.event}  <- {it.cause}" for it in simulation.log.history[-EVENTS_SHOWN:])
+        error.add_note(f"seed {seed}, {simulation.world.time} µs in the world, last events:\n{last}")
+        raise
