@@ -94,7 +94,7 @@ def check_placeholders(source: Source, services: Services) -> None:
     """Raises ConfigurationError for a `{placeholder}` that will never have a value."""
     for name, private in services.items():
         known = list(_known(name, services))
-        for path, text in _texts(private):
+        for path, text in _texts(source, private):
             for word in Template(text).names():
                 if word not in known:
                     raise source.error(
@@ -122,7 +122,7 @@ def _known(name: str, services: Services) -> Iterator[str]:
         yield from (f"services.{other}.ports.{port.name}" for port in private.service.ports)
 
 
-def _texts(private: Private) -> Iterator[tuple[KeyPath, str]]:
+def _texts(source: Source, private: Private) -> Iterator[tuple[KeyPath, str]]:
     """Each text that may have placeholders, and where it stands."""
     service = private.service
     base: KeyPath = ("services", service.name)
@@ -131,6 +131,7 @@ def _texts(private: Private) -> Iterator[tuple[KeyPath, str]]:
     yield (*base, "directory"), service.directory
     if service.probe:
         yield (*base, "health", service.probe.kind), service.probe.target
+    variables = "env" if (*base, "env") in source.lines else "environment"
     for name, template in private.environment.items():
         if template.placeholders:
-            yield (*base, "environment", name), template.text
+            yield (*base, variables, name), template.text

@@ -58,7 +58,7 @@ def _blaming(reader: Reader, place: int, name: str) -> Iterator[None]:
     except (OSError, UnicodeDecodeError) as error:
         found = error.strerror or str(error) if isinstance(error, OSError) else "bytes that are not UTF-8"
         raise reader.wrong(
-            "env_file", place, expected="a readable file", found=f"{name}: {found}",
+            "env_file", place, expected="a readable file", found=f"{name}: {found[:1].lower()}{found[1:]}",
             next_step="Create it, or remove it from env_file; it is looked for beside nexus.toml.",
         ) from error  # fmt: skip
 
@@ -73,7 +73,7 @@ def _entry(reader: Reader, key: str, name: str, value: object) -> Template:
     if not isinstance(value, SCALARS) or "\0" in str(value):
         raise reader.wrong(
             key, name, expected="a string, a number, or true or false", found=kind_of(value),
-            next_step=f'For example: {name} = "value".',
+            next_step=f'For example: {name} = "value"',
         )  # fmt: skip
     template = Template(str(value).lower() if isinstance(value, bool) else str(value), variables=True)
     for text in template.unreadable_variables():

@@ -27,7 +27,7 @@ FILE_NAME = "nexus.toml"
 HOME_NAME = ".nexus"
 
 STARTER = """\
-# What runs here. `nexus up` starts it, `nexus status` shows it; every key is in docs/reference/configuration.md.
+# What runs here. `nexus up` starts it, `nexus status` shows it; every key: docs/reference/configuration.md of Nexus.
 
 [nexus]
 http = "auto"                      # where the page and the API are served, or "127.0.0.1:7777"
@@ -118,7 +118,7 @@ def _parsed(path: Path, text: str) -> tuple[Source, dict[str, Any]]:
         found = POSITION.sub("", message)
         raise ConfigurationError(
             path,
-            "TOML",
+            "valid TOML",
             found[:1].lower() + found[1:],
             "Mend this line; see toml.io for what TOML looks like.",
             line=line,

@@ -48,7 +48,7 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-TOP = Keys("The file", (
+TOP = Keys("nexus.toml", (
     Key("nexus", "a table", "", "Settings of the supervisor itself.", "[nexus]"),
     Key("services", "a table of services", "", "One table for each service: `[services.NAME]`.", "[services.web]"),
 ))  # fmt: skip
@@ -106,7 +106,7 @@ SERVICE = Keys("[services.NAME]", (
         "How many replicas run: `web.1`, `web.2` …, each on a port of its own.", "instances = 2"),
 ), not_yet=("priority", "schedule", "image", "reload_signal", "profiles"))  # fmt: skip
 
-PORT = Keys("port, and each of ports", (
+PORT = Keys("port and ports.NAME", (
     Key("fixed", "a number from 1 to 65535", "chosen by Nexus", "The number that it insists on.", "fixed = 5432"),
     Key("host", "a host name or address", f'"{PORT_DEFAULTS.host}"', "The address that it listens on.",
         'host = "0.0.0.0"'),

@@ -37,20 +37,21 @@ class Reader:
         for name in table:
             if name in keys.not_yet:
                 raise self.wrong(
-                    name, "a key that this version supports", f"{name}, which it does not support yet",
-                    "Remove it.",
+                    name, expected="a key of this version", found="one that is planned but not supported yet",
+                    next_step="Remove it.",
                 )  # fmt: skip
             if name not in keys.names():
-                known = ", ".join(keys.names())
-                advice = did_you_mean(name, keys.names(), "Remove it, or use one of these.")
-                raise self.wrong(name, f"one of {known}", f"the unknown key {name}", advice)
+                raise self.wrong(
+                    name, expected=f"a key of {keys.title}", found="an unknown one",
+                    next_step=did_you_mean(name, keys.names(), f"It may have {', '.join(keys.names())}."),
+                )  # fmt: skip
 
     def __contains__(self, key: str) -> bool:
         return key in self.table
 
-    def wrong(self, *place: str | int, **words: str) -> ConfigurationError:
-        """The error to raise at `place`; `expected`, `found` and `next_step` in words."""
-        return self.source.error((*self.path, *place), words["expected"], words["found"], words["next_step"])
+    def wrong(self, *place: str | int, expected: str, found: str, next_step: str) -> ConfigurationError:
+        """The error to raise at `place`."""
+        return self.source.error((*self.path, *place), expected, found, next_step)
 
     def malformed(self, *place: str | int, found: str = "", next_step: str = "") -> ConfigurationError:
         """The error to raise where a value is not of its key's form."""

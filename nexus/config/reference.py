@@ -1,8 +1,7 @@
-"""The reference of nexus.toml, made from what reads it: `python -m nexus.config.reference > FILE`."""
+"""The reference of nexus.toml, made from what reads it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from nexus.config.keys import PLACEHOLDERS, TABLES, Keys
@@ -10,7 +9,7 @@ from nexus.config.keys import PLACEHOLDERS, TABLES, Keys
 HEAD = """\
 # nexus.toml
 
-<!-- Made by `python -m nexus.config.reference`; change nexus/config/keys.py instead. -->
+*Made from `nexus/config/keys.py` by `docs/generate.py`: change it there.*
 
 `nexus up` reads the nexus.toml of the present folder or of the nearest one above it. A file that can't be used gets
 one error that names file, line and key, and changes nothing.
@@ -75,7 +74,3 @@ def _table(table: Keys) -> Iterator[str]:
         words = ", ".join(f"`{name}`" for name in table.not_yet)
         yield f"\nNot supported yet, and refused: {words}."
     yield ""
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

@@ -132,7 +132,10 @@ def _command(reader: Reader, key: str) -> tuple[str, ...]:
 def _category(reader: Reader) -> str:
     category = reader.text("category", DEFAULT.category)
     if category == RESERVED_CATEGORY:
-        raise reader.malformed("category", next_step="Choose another one: Nexus itself uses it.")
+        raise reader.wrong(
+            "category", expected="a category for your services", found=category,
+            next_step="Choose another word: this one is for the parts of Nexus itself.",
+        )  # fmt: skip
     return category
 
 
@@ -179,7 +182,7 @@ def _ports(reader: Reader) -> tuple[PortRequest, ...]:
                 "ports", name, expected="a name of small letters, digits, - and _", found=described(name),
                 next_step="Rename it.",
             )  # fmt: skip
-        if name == "main" and requests:
+        if name == "main" and "port" in reader:
             raise reader.wrong(
                 "ports", name, expected="one port named main", found="two, for port is the main one",
                 next_step="Remove one of them.",
@@ -199,7 +202,7 @@ def _port(reader: Reader, place: tuple[str, ...], name: str, value: object) -> P
         return PortRequest(name, fixed, host, cast(Literal["tcp", "udp"], protocol))
     if not is_port(value):
         raise reader.wrong(
-            *place, expected=keys.PORT_FORM, found=described(value), next_step='For example: port = "auto".'
+            *place, expected=keys.PORT_FORM, found=described(value), next_step='For example: port = "auto"'
         )
     return PortRequest(name, cast(int, value))
 
@@ -280,7 +283,7 @@ def _needs(reader: Reader) -> dict[str, Condition | None]:
         if condition not in CONDITIONS:
             raise reader.wrong(
                 "depends_on", name, expected='"started", "healthy" or "completed"', found=described(condition),
-                next_step=f'For example: depends_on = {{ {name} = "healthy" }}.',
+                next_step=f'For example: depends_on = {{ {name} = "healthy" }}',
             )  # fmt: skip
     return value
 
