@@ -63,12 +63,13 @@ def main() -> None:
         _create(data, postgres, account)
     if not (data / "pgpass").exists():
         _set_password(data, postgres, account)
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    command = [postgres, "-D", (data / "cluster").resolve(), "-p", arguments.port]
+    command += [f"--{name}={value}" for name, value in SETTINGS.items()]
     if account:
         os.setgroups([account.pw_gid])
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
-    os.execv(postgres, [postgres, "-D", (data / "cluster").resolve(), "-p", arguments.port, *settings])  # noqa: S606
+    os.execv(postgres, command)  # noqa: S606 - the pid that was started becomes PostgreSQL itself
 
 
 def _account() -> Account:

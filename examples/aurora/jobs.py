@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -83,29 +85,37 @@ class Jobs:
         """Follow a job's process to its outcome, which is a failure when the process ends without one."""
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(sys.executable, PROGRAM, stdin=pipe, stdout=pipe)
-        assert process.stdin
-        assert process.stdout
+        outcome = None
         try:
-            process.stdin.write(json.dumps(job.specification).encode())
-            process.stdin.close()
-            port = int(await process.stdout.readline() or 0)
-            await self._record(job, {"state": "running", "result": {"port": port}})
-            await job.add({"step": "started", "port": port})
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=LINE_BYTES_MAX)
-            with contextlib.closing(writer):
-                async for line in reader:
-                    step: Json = json.loads(line)
-                    if "state" in step:
-                        return step
-                    await job.add(step)
+            outcome = await self._follow(job, process)
         except (OSError, ValueError) as error:
             print(f"job {job.number}: {error}", file=sys.stderr, flush=True)
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-            await process.wait()
-        return {"state": "failed", "result": {"problem": f"its process ended with code {process.returncode}"}}
+            if outcome is None:
+                if process.returncode is None:
+                    os.kill(process.pid, signal.SIGTERM)  # process.terminate() could take its exit code from asyncio
+                await process.wait()
+        return outcome or {
+            "state": "failed",
+            "result": {"problem": f"its process ended with code {process.returncode}"},
+        }
+
+    async def _follow(self, job: Job, process: asyncio.subprocess.Process) -> Json | None:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(job.specification).encode())
+        process.stdin.close()
+        port = int(await process.stdout.readline() or 0)
+        await self._record(job, {"state": "running", "result": {"port": port}})
+        await job.add({"step": "started", "port": port})
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=LINE_BYTES_MAX)
+        with contextlib.closing(writer):
+            async for line in reader:
+                step: Json = json.loads(line)
+                if "state" in step:
+                    return step
+                await job.add(step)
+        return None
 
     async def _record(self, job: Job, change: Json) -> None:
         """Have Aurora Core keep a change; a task that was ended by somebody else stays as it is."""

@@ -93,15 +93,24 @@ async def forward_websocket(socket: WebSocket) -> None:
     """Join an editor's WebSocket with one to the service, until either side ends it."""
     try:
         name, path = target(socket)
-        address = await directory.address(name)
-        try:
-            upstream = await websockets.connect(f"ws://{address}{path}", proxy=None, open_timeout=5)
-        except (OSError, websockets.WebSocketException) as error:
-            raise await unreachable(name, address, error) from error
+        upstream = await dial(name, path)
     except Problem as problem:
         await socket.send_denial_response(problem.response())
-        return
-    await join(socket, upstream)
+    else:
+        await join(socket, upstream)
+
+
+async def dial(name: str, path: str) -> websockets.ClientConnection:
+    """A WebSocket to a service; a refused one is tried once more where Nexus then says. Raises Problem 502."""
+    address = await directory.address(name)
+    try:
+        try:
+            return await websockets.connect(f"ws://{address}{path}", proxy=None)
+        except OSError:
+            address = await directory.address(name, again=True)
+            return await websockets.connect(f"ws://{address}{path}", proxy=None)
+    except (OSError, websockets.WebSocketException) as error:
+        raise await unreachable(name, address, error) from error
 
 
 async def unreachable(name: str, address: str, error: Exception) -> Problem:

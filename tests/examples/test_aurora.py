@@ -372,6 +372,17 @@ def test_an_editor_works_over_one_websocket(aurora: Aurora) -> None:
         assert parts[-1]["state"] == "done"
 
 
+def test_an_editor_follows_the_bridge_to_another_port(aurora: Aurora) -> None:
+    """Where Nexus says that a service has moved, the router goes there at once, for requests and WebSockets."""
+    try:
+        aurora.nexus.say("ide-bridge", free_port())
+        eventually(lambda: httpx.get(f"{aurora.url('router')}/bridge/api/bridge/health").status_code == 502)
+    finally:
+        aurora.nexus.say("ide-bridge", aurora.ports["ide-bridge"])
+    with aurora.editor() as editor:
+        assert say(editor, type="services")["type"] == "services"
+
+
 def test_a_restarted_engine_takes_up_what_was_left(aurora: Aurora) -> None:
     """A job that no engine has finished is finished by the next one."""
     left = {"kind": "synthesis", "title": "left behind", "input": CUSTOMER}
