@@ -1,0 +1,187 @@
+"""One supervisor: platform, log, sensors, policies and effectors wired over one home."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from events.catalog import (
+    CommandReceived,
+    ConfigurationLoaded,
+    Decision,
+    KillDecided,
+    PortChosen,
+    PortReleased,
+    Service,
+    StartDecided,
+    StopDecided,
+    SupervisorStarted,
+)
+from events.envelope import Draft, Recorded
+from events.log import Log
+from nexus.config.files import Configuration, load
+from nexus.config.resolve import Resolved, resolve
+from nexus.controller import Controller, Effect
+from nexus.effectors.leases import LeaseEffector
+from nexus.effectors.processes import ProcessEffector
+from nexus.http import service as api
+from nexus.platforms.base import Launch
+from nexus.platforms.control import Peer, serve
+from nexus.platforms.current import Platform, open_platform
+from nexus.platforms.interrupts import on_interrupt
+from nexus.platforms.listen import api_socket
+from nexus.sensors.asking import Question
+from nexus.sensors.clock import watch_clock
+from nexus.sensors.operator import Operator
+from nexus.sensors.probes import ProbeSensor
+from projections.history import SNAPSHOT_EVERY, History
+from projections.services import Instance
+from projections.state import State, encode, evolve_all
+
+
+class Supervisor:
+    """One supervisor's life over one home."""
+
+    def __init__(self, home: Path, file: Path, version: str) -> None:
+        self.home, self.file, self.version = home, file, version
+        self.configuration: Configuration = load(file)
+        self.history = History(home)
+        self.log = Log.open(home, salvage=lambda history: encode(evolve_all(State(), history)))
+        state = self.history.at()
+        self.platform: Platform = open_platform(home, state.at)
+        self.controller = Controller(
+            self.log, self.platform.clock, self.platform.mailbox, self.platform.processes, self._effects(), state
+        )
+        self.probes = ProbeSensor(self.platform.mailbox.post, self._question)
+        self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
+        self.controller.subscribers += [self.probes.follow, self._keep_snapshots]
+        self._kept_at = state.seq
+
+    def _effects(self) -> dict[type[Decision], Effect]:
+        runs = ProcessEffector(self.platform.processes, self.platform.sockets, self._launch)
+        leases = LeaseEffector(self.platform.sockets)
+        return {
+            StartDecided: runs.start,
+            StopDecided: runs.stop,
+            KillDecided: runs.kill,
+            PortChosen: leases.hold,
+            PortReleased: leases.release,
+        }
+
+    # -- what the effectors and sensors ask for ------------------------------------------------
+
+    def _resolved(self, instance: str, ports: Mapping[str, int]) -> Resolved:
+        if instance == api.INSTANCE:
+            request = self._declared[api.NAME].ports[0]
+            argv = api.command(self.home, request.host, ports[request.name])
+            return Resolved(argv, dict(os.environ), str(self.file.parent))
+        return resolve(
+            self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home,
+            socket=str(api_socket(self.home) or ""), url=self._url(),
+        )  # fmt: skip
+
+    def _url(self) -> str:
+        lease = self.controller.state.leases.by_name.get(api.LEASE)
+        return api.url(lease.host, lease.port) if lease else ""
+
+    @property
+    def _declared(self) -> dict[str, Service]:
+        return {**self.configuration.declared, api.NAME: api.declared(self.configuration.settings.http)}
+
+    def _launch(self, decision: StartDecided) -> Launch:
+        service = self._declared[decision.service]
+        resolved = self._resolved(decision.instance, decision.ports)
+        _prepare(resolved.data_directory, service.user)
+        hosts = {request.name: request.host for request in service.ports}
+        return Launch(
+            instance=decision.instance,
+            argv=resolved.argv,
+            environment=resolved.environment,
+            directory=resolved.directory,
+            log_file=str(self.home / "logs" / f"{decision.instance}.log"),
+            user=service.user,
+            ports={port: hosts.get(name, "127.0.0.1") for name, port in decision.ports.items()},
+        )
+
+    def _question(self, instance: Instance) -> Question:
+        resolved = self._resolved(instance.name, instance.ports)
+        service = self._declared[instance.service]
+        probe = resolved.probe or service.probe
+        assert probe is not None, "only services with a probe are asked"
+        host = next((request.host for request in service.ports if request.name == probe.port), "127.0.0.1")
+        return Question(probe, host, instance.ports.get(probe.port, 0), resolved.environment)
+
+    def _ports(self) -> dict[str, dict[str, int]]:
+        """The ports of every service's first instance, by service and by name."""
+        found: dict[str, dict[str, int]] = {}
+        for lease in self.controller.state.leases.by_name.values():
+            instance, _, port = lease.name.partition("/")
+            service, _, number = instance.rpartition(".")
+            if number == "1" and lease.state not in ("refused", "released"):
+                found.setdefault(service, {})[port] = lease.port
+        return found
+
+    async def _answer(self, payload: bytes, peer: Peer) -> bytes:
+        return await self.operator.answer(payload, peer.user)
+
+    def _interrupted(self) -> None:
+        """The first time everything is stopped in good order, the second time the services are left running."""
+        going = self.controller.state.supervisor.going
+        self.platform.mailbox.post(Draft(CommandReceived(verb="detach" if going else "down"), actor="signal"))
+
+    def _known(self) -> dict[str, Service]:
+        return self.configuration.declared
+
+    def _reload(self) -> None:
+        """Read the file again; raises ConfigurationError and changes nothing where it can't be used."""
+        self.configuration = load(self.file)
+        loaded = self._loaded()
+        state = self.controller.state
+        if (loaded.services, loaded.pool) != (state.services.declared, state.supervisor.pool):
+            self.controller.mailbox.post(Draft(loaded))
+
+    def _loaded(self) -> ConfigurationLoaded:
+        configuration = self.configuration
+        return ConfigurationLoaded(
+            project=configuration.project,
+            path=str(self.file),
+            services=self._declared,
+            pool=configuration.pool,
+        )
+
+    def _keep_snapshots(self, state: State, _: Sequence[Recorded]) -> None:
+        if state.seq - self._kept_at >= SNAPSHOT_EVERY:
+            self._kept_at = state.seq
+            self.history.keep(state)
+
+    # -- one life ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """From taking over to a completed shutdown."""
+        started = SupervisorStarted(pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home))
+        self.controller.recover(started)
+        self._reload()
+        step_seconds = self.platform.clock.wall_step_seconds
+        clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
+        try:
+            async with serve(self.home, self._answer):
+                on_interrupt(self._interrupted)
+                await self.controller.run()
+        finally:
+            clock.cancel()
+            await self.probes.close()
+            self.controller.stop(os.getpid())
+            self.history.keep(self.controller.state)
+            self.log.close()
+
+
+def _prepare(data_directory: str, user: str) -> None:
+    """Make the directory of a service's data, for the user that it runs as."""
+    if data_directory and not Path(data_directory).is_dir():
+        Path(data_directory).mkdir(parents=True)
+        if user:
+            shutil.chown(data_directory, user)
