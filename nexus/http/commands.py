@@ -1,0 +1,104 @@
+"""What may be asked for: commands go to the supervisor, and are known by the position of their event."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Annotated, Literal
+
+import msgspec
+
+from events.envelope import Position
+from nexus.http import queries, shown
+from nexus.http.operation import Asked
+from nexus.http.problems import Problem
+from nexus.http.queries import OfService
+from nexus.http.security import Caller
+from nexus.http.tail import Tail
+from nexus.platforms.control import ControlError, NoSupervisorError, request
+from nexus.sensors.operator import Answer
+from projections import views
+from projections.conditions import instances_of, unmet
+from projections.services import Instance
+from projections.state import State
+
+WAIT_SECONDS_MAX = 120.0
+ANSWER_SECONDS = 10.0
+KEY_LENGTH_MAX = 100
+
+
+class CommandQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long to wait for what comes of it."""
+
+    wait: Annotated[
+        float, msgspec.Meta(ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait for the outcome, at most.")
+    ] = 0.0
+
+
+async def command(
+    tail: Tail,
+    caller: Caller,
+    key: str,
+    verb: Literal["start", "stop", "restart"],
+    asked: Asked[OfService, CommandQuery],
+) -> shown.Accepted:
+    """Record a command for one service under the caller's `key`; the same key gives the same position.
+
+    Raises Problem 404 or 503.
+    """
+    name = asked.place.service
+    await tail.sync()
+    if not queries.is_shown(tail.state, name):
+        raise queries.no_such_service(tail.state, name)
+    seq = await submit(tail, caller, key, verb, (name,))
+    if not asked.query.wait:
+        return shown.Accepted(seq, None)
+
+    def over(state: State) -> bool:
+        return state.seq >= seq and settled(state, name)
+
+    done = await tail.wait_for(over, asked.query.wait)
+    found = views.status(tail.state, tail.state.at, tail.alive).services[name]
+    return shown.Accepted(seq, shown.Outcome(done, found.state, found.health, found.why))
+
+
+async def submit(tail: Tail, caller: Caller, key: str, verb: str, names: tuple[str, ...]) -> Position:
+    """The position of the command's event; raises Problem 503 where it could not be recorded."""
+    payload = msgspec.json.encode({
+        "verb": verb, "services": names, "command_id": key or str(uuid.uuid4()), "actor": caller.name,
+    })  # fmt: skip
+    try:
+        lines = await asyncio.to_thread(lambda: list(request(tail.home, payload, ANSWER_SECONDS)))
+    except NoSupervisorError as error:
+        raise Problem(
+            503, f"the command {verb}", "a running supervisor", "none", str(error), {"Retry-After": "5"}
+        ) from error
+    except ControlError as error:
+        raise Problem(
+            503, f"the command {verb}", "an answer of the supervisor", str(error),
+            "Ask again with the same Idempotency-Key: it is carried out once.", {"Retry-After": "2"},
+        ) from error  # fmt: skip
+    answer = msgspec.json.decode(lines[0], type=Answer) if lines else Answer()
+    if answer.seq is None:
+        problem, advice = (answer.error.problem, answer.error.next_step) if answer.error else ("nothing", "Ask again.")
+        raise Problem(503, f"the command {verb}", "the position of its event", problem, advice, {"Retry-After": "5"})
+    return answer.seq
+
+
+def settled(state: State, service: str) -> bool:
+    """Whether nothing will change by itself for a service: it is where it is wanted, given up, or waits for another."""
+    return all(_settled(state, instance) for instance in instances_of(state, service))
+
+
+def _settled(state: State, instance: Instance) -> bool:
+    if not instance.wanted:
+        return not instance.run
+    if instance.bounce:
+        return False
+    if instance.state == "waiting":
+        return any(not _is_on_its_way(state, name) for name, _ in unmet(state, instance))
+    return instance.state in ("running", "completed", "failed")
+
+
+def _is_on_its_way(state: State, service: str) -> bool:
+    return not settled(state, service)

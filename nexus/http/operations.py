@@ -1,0 +1,90 @@
+"""The table of operations: every path of the API, what it takes, what it answers and who may ask."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from nexus.http import commands, feed, logs, metrics, queries, sessions, shown
+from nexus.http.operation import Operation
+from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
+from projections import views
+from projections.explanation import Explanation
+
+
+def _state(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any, **more: Any) -> Operation:
+    """A question to the state of a moment."""
+    problems = (404, 503, *more.pop("problems", ()))
+    return Operation(
+        name=name, path=path, tag=tag, summary=summary, answer=answer, handler=handler, query=AtQuery, sort="state",
+        problems=problems, **more,
+    )  # fmt: skip
+
+
+def _log(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any, **more: Any) -> Operation:
+    """A question to the log up to a moment."""
+    return Operation(
+        name=name, path=path, tag=tag, summary=summary, answer=answer, handler=handler, sort="log",
+        problems=(404, 503), **more,
+    )  # fmt: skip
+
+
+def _command(verb: Literal["start", "stop", "restart"], summary: str) -> Operation:
+    """A command to the supervisor."""
+    return Operation(
+        name=f"{verb}_service", method="POST", path=f"/api/services/{{service}}/{verb}", tag="services",
+        summary=summary, role="operate", place=OfService, query=commands.CommandQuery, answer=shown.Accepted,
+        status=202, problems=(404, 413, 503), sort="command", handler=verb,
+    )  # fmt: skip
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    _state("status", "/api/status", "status", "Everything at a glance.", views.Status, queries.status),
+    _state("services", "/api/services", "services", "Every service.", shown.ServicesView, queries.services),
+    _state("service", "/api/services/{service}", "services", "One service.", shown.OneService, queries.service,
+           place=OfService),
+    _log("service_logs", "/api/services/{service}/logs", "services", "What an instance wrote.", shown.LogPart,
+         logs.logs, place=OfService, query=logs.LogsQuery),
+    _command("start", "Start a service, and what it needs."),
+    _command("stop", "Stop a service, after what needs it."),
+    _command("restart", "Replace the runs of a service."),
+    _state("ports", "/api/ports", "ports", "The ports that are known of.", views.PortsView, queries.ports),
+    _state("port", "/api/ports/{port}", "ports", "Who has a port.", shown.OnePort, queries.port, place=OfPort),
+    _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),
+    _log("events", "/api/events", "history", "A page of the history.", shown.EventsPage, queries.events,
+         query=EventsQuery),
+    _log("event", "/api/events/{id}", "history", "One event.", shown.EventView, queries.event,
+         place=OfEvent, query=AtQuery),
+    _log("event_explanation", "/api/events/{id}/explanation", "history", "Why an event happened.", Explanation,
+         queries.explain, place=OfEvent, query=AtQuery),
+    _log("decisions", "/api/decisions", "history", "A page of the decisions.", shown.DecisionsPage,
+         queries.decisions, query=PageQuery),
+    _log("decision", "/api/decisions/{id}", "history", "One decision.", views.DecisionView, queries.decision,
+         place=OfEvent, query=AtQuery),
+    _log("decision_explanation", "/api/decisions/{id}/explanation", "history", "Why a decision was taken.",
+         Explanation, queries.explain, place=OfEvent, query=AtQuery),
+    _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
+    _state("alerts", "/api/alerts", "status", "What somebody ought to know.", views.AlertsView, queries.alerts),
+    _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),
+    _state("metrics_text", "/metrics", "status", "Every figure, for Prometheus.", str, metrics.metrics,
+           media_type=metrics.MEDIA_TYPE),
+    Operation(
+        name="feed", path="/events", tag="history", summary="The live feed over SSE.", query=feed.FeedQuery,
+        answer=str, media_type="text/event-stream", sort="stream", problems=(503,), handler="sse",
+    ),
+    Operation(
+        name="make_code", method="POST", path="/api/codes", tag="tokens", role="admin",
+        summary="Make a one-time code that a page trades in for a token.", body=sessions.CodeWanted,
+        answer=sessions.CodeMade, status=201, handler="make_code",
+    ),
+    Operation(
+        name="redeem_code", method="POST", path="/api/sessions", tag="tokens", role=None,
+        summary="Trade a one-time code in for a token.", body=sessions.CodeGiven, answer=sessions.Session, status=201,
+        problems=(404,), handler="redeem",
+    ),
+    Operation(
+        name="who", path="/api/session", tag="tokens", summary="Who asks, and what they may do.", answer=sessions.Self,
+        handler="who",
+    ),
+)  # fmt: skip
+
+BY_NAME = {operation.name: operation for operation in OPERATIONS}

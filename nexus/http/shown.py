@@ -1,0 +1,119 @@
+"""What only the web API shows: events as they are stored, pages of them, and what became of a command."""
+
+from __future__ import annotations
+
+import msgspec
+
+from events.catalog import LogOpened
+from events.envelope import Position
+from events.reader import Stored
+from projections.health import HealthStatus
+from projections.moments import iso
+from projections.services import InstanceState
+from projections.views import DecisionView, PortView, ServiceView
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """One event; `data` is what was recorded, with its `kind`."""
+
+    seq: Position
+    id: str
+    at: str
+    kind: str
+    stream: str
+    cause: Position | None
+    correlation: Position
+    actor: str | None
+    data: msgspec.Raw
+
+
+class EventsPage(msgspec.Struct, frozen=True):
+    """Events in order; `next` is the `after` of the next page (with `newest_first` its `before`), null at the end."""
+
+    seq: Position
+    at: str
+    events: list[EventView]
+    next: Position | None
+
+
+class DecisionsPage(msgspec.Struct, frozen=True):
+    """Decisions in order; `next` as for events."""
+
+    seq: Position
+    at: str
+    decisions: list[DecisionView]
+    next: Position | None
+
+
+class ServicesView(msgspec.Struct, frozen=True):
+    """Every service by name."""
+
+    seq: Position
+    at: str
+    services: dict[str, ServiceView]
+
+
+class OneService(msgspec.Struct, frozen=True):
+    """One service."""
+
+    seq: Position
+    at: str
+    name: str
+    service: ServiceView
+
+
+class OnePort(msgspec.Struct, frozen=True):
+    """One port; `port` is null where nobody is known to have it."""
+
+    seq: Position
+    at: str
+    number: int
+    port: PortView | None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a service came to after a command: `settled` once nothing will change by itself any more."""
+
+    settled: bool
+    state: InstanceState
+    health: HealthStatus
+    why: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A command that is recorded as event `seq`; `outcome` is null unless `wait` was asked."""
+
+    seq: Position
+    outcome: Outcome | None
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """A part of what an instance has written: bytes `start` to `end` of `size`."""
+
+    service: str
+    instance: str
+    start: int
+    end: int
+    size: int
+    lines: list[str]
+
+
+def event(stored: Stored) -> EventView:
+    """An event as it is shown."""
+    return EventView(
+        seq=stored.seq, id=_uuid(stored.id), at=iso(stored.at), kind=stored.kind, stream=stored.stream,
+        cause=stored.cause, correlation=stored.correlation, actor=stored.actor, data=_data(stored),
+    )  # fmt: skip
+
+
+def _data(stored: Stored) -> msgspec.Raw:
+    """What was recorded; the whole state that a new file begins with is left out: it is what `at=` answers."""
+    if stored.kind != LogOpened.kind():
+        return msgspec.Raw(stored.data.encode())
+    opened = msgspec.json.decode(stored.data)
+    return msgspec.Raw(msgspec.json.encode({name: it for name, it in opened.items() if name != "state"}))
+
+
+def _uuid(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

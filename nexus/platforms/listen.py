@@ -1,0 +1,56 @@
+"""Where the web API listens: a TCP port whose dead clients are let go, and a unix socket for our own programs."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    from nexus.platforms.control import is_allowed, listen_at, peer_of, socket_path
+
+UNACKNOWLEDGED_MILLISECONDS = 15_000
+"""How long a client may leave what was sent to it unread before the system closes its connection."""
+
+BACKLOG = 1_024
+SEND_BUFFER_BYTES = 131_072
+"""Bounded, so that a client which reads nothing is noticed soon and holds little."""
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS)
+    listener.setblocking(False)
+    return listener
+
+
+def api_socket(home: Path) -> Path | None:
+    """The unix socket on which the web API of a home answers; None where the system has none."""
+    if sys.platform == "win32":
+        return None
+    else:  # noqa: RET505 - mypy leaves it out elsewhere
+        return socket_path(home, "-api")
+
+
+def listen_unix(home: Path) -> socket.socket | None:
+    """A listening unix socket that only its owner can open, None where the system has none; raises OSError."""
+    if sys.platform == "win32":
+        return None
+    else:  # noqa: RET505 - mypy leaves it out elsewhere
+        listener = listen_at(socket_path(home, "-api"))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        return listener
+
+
+def peer_name(connection: socket.socket) -> str | None:
+    """Who is at the other end of a unix socket: "" for somebody who may not be there; None for other sockets."""
+    if sys.platform == "win32" or connection.family != socket.AF_UNIX:
+        return None
+    peer = peer_of(connection)
+    return peer.user if is_allowed(peer) else ""
