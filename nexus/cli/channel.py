@@ -1,0 +1,67 @@
+"""Asking the supervisor of a home."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from events.envelope import Position
+from nexus.cli.problems import ProblemError
+from nexus.platforms.control import ControlError, NoSupervisorError, request
+
+PING_SECONDS = 2.0
+ANSWER_SECONDS = 30.0
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why nothing was done, and what to do instead."""
+
+    problem: str
+    next_step: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The position of a command's event, or who runs here, or why not."""
+
+    seq: Position | None = None
+    pid: int | None = None
+    error: Refused | None = None
+
+
+def running_pid(home: Path) -> int | None:
+    """The pid of the supervisor that answers in this home, None where none does."""
+    try:
+        return _ask(home, {"verb": "ping"}, PING_SECONDS).pid
+    except (NoSupervisorError, FileNotFoundError):
+        return None
+    except ControlError as error:
+        raise ProblemError(str(error), next_step="look at supervisor.log in the home", kind="no-answer") from error
+
+
+def is_alive(home: Path) -> bool:
+    """Whether a supervisor answers in this home."""
+    try:
+        return running_pid(home) is not None
+    except ProblemError:
+        return False
+
+
+def submit(home: Path, verb: str, services: Sequence[str] = ()) -> Position:
+    """Ask for something: the position of the recorded command; raises ProblemError where it was refused."""
+    payload: dict[str, object] = {"verb": verb, "services": list(services), "command_id": str(uuid.uuid4())}
+    try:
+        answer = _ask(home, payload, ANSWER_SECONDS)
+    except ControlError as error:
+        raise ProblemError(f"{verb} was not confirmed: {error}", kind="no-answer") from error
+    if answer.error is not None or answer.seq is None:
+        refused = answer.error or Refused("the supervisor gave no position")
+        raise ProblemError(refused.problem, next_step=refused.next_step, kind="refused")
+    return answer.seq
+
+
+def _ask(home: Path, payload: dict[str, object], timeout_seconds: float) -> Answer:
+    answers = request(home, msgspec.json.encode(payload), timeout_seconds)
+    return [msgspec.json.decode(answer, type=Answer) for answer in answers][-1]

@@ -1,0 +1,125 @@
+"""Why something happened: its causes up to the root, its outcome down to the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree as Drawing
+
+from events.catalog import Value
+from events.envelope import Micros, Position, Recorded
+from nexus.cli import output
+from nexus.cli.options import At, Json
+from nexus.cli.output import paint, say
+from nexus.cli.problems import ProblemError
+from nexus.cli.session import Session
+from projections.explanation import Explanation, Tree, explanation
+from projections.moments import moment_of, parse
+
+app = typer.Typer()
+UNBROKEN = 10_000
+"""How many columns there are where nobody looks: lines are not broken in files."""
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    event: Annotated[int, typer.Argument(metavar="ID", help="The position of a decision, or of any other event.")],
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """Tell why something was decided, or happened, and what came of it."""
+    session: Session = context.obj
+    reader, head = session.history.reader, session.position(at) if at else session.head
+
+    def get(seq: Position) -> Recorded | None:
+        stored = reader.get(seq)
+        return stored.recorded if stored else None
+
+    def caused_by(seq: Position) -> list[Recorded]:
+        return [stored.recorded for stored in reader.caused_by(seq) if stored.seq <= head]
+
+    found = explanation(event, get, caused_by) if 1 <= event <= head else None
+    if found is None:
+        raise ProblemError(
+            f"there is no event {event}",
+            expected=f"a position from 1 to {head}",
+            found=str(event),
+            next_step="`nexus decisions` lists what was decided, `nexus events` everything",
+            kind="no-such-event",
+        )
+    if session.json:
+        output.emit(found)
+    else:
+        _show(found)
+
+
+def _show(found: Explanation) -> None:
+    now = _micros(found.at)
+    say(paint(f"#{found.id} {found.summary}", "bold"))
+    sort = "decided" if found.rule else "seen"
+    say(f"  {sort} at {output.clock(now, exact=True)} about {found.subject} ({found.kind})")
+    if found.rule:
+        say()
+        say(f"why: {found.rule_in_words} ({found.rule})")
+    for name, value in found.values.items():
+        say(f"  {name.replace('_', ' ')}: {_plain(value)}")
+    if found.rejected:
+        say()
+        say("what was not done:")
+    for no in found.rejected:
+        say(f"  {no.option}: {no.reason}")
+    say()
+    say("what led to it, and what came of it:")
+    _draw(found, now)
+
+
+def _plain(value: Value) -> str:
+    return {True: "yes", False: "no", None: "none"}[value] if isinstance(value, bool | None) else str(value)
+
+
+def _micros(at: str) -> Micros:
+    return parse(at, moment_of(0)).at
+
+
+def _draw(found: Explanation, now: Micros) -> None:
+    """The chain of causes from the root down, then the event itself, then its outcome."""
+    causes: list[Tree] = []
+    above = found.causes
+    while above:
+        causes.append(above[0])
+        above = above[0].children
+    this = Tree(found.id, found.at, found.kind, "decision" if found.rule else "observation", found.summary, found.rule)
+    top = drawing = Drawing(_label(causes[-1] if causes else this, now, this=not causes), guide_style="dim")
+    for cause in reversed(causes[:-1]):
+        drawing = drawing.add(_label(cause, now))
+    if causes:
+        drawing = drawing.add(_label(this, now, this=True))
+    _grow(drawing, found.outcome, now)
+    console = Console(
+        file=sys.stdout, width=output.width() or UNBROKEN, highlight=False, no_color=not output.coloured()
+    )  # fmt: skip
+    with console.capture() as capture:
+        console.print(top)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _grow(drawing: Drawing, trees: tuple[Tree, ...], now: Micros) -> None:
+    for tree in trees:
+        _grow(drawing.add(_label(tree, now)), tree.children, now)
+
+
+def _label(tree: Tree, now: Micros, this: bool = False) -> Text:
+    text = Text(f"#{tree.id} ", style="dim")
+    text.append(tree.summary, style="bold" if this else "yellow" if tree.rule else "default")
+    seconds = (_micros(tree.at) - now) / 1e6
+    apart = f", {'-' if seconds < 0 else '+'}{output.duration(abs(seconds))}" if seconds else ""
+    if tree.rule or apart:
+        text.append(f" ({(tree.rule or '') + apart})".replace("(, ", "("), style="dim")
+    if tree.more:
+        text.append(" … and more between", style="dim")
+    return text

@@ -1,0 +1,95 @@
+"""Ports: who has which, and the leases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nexus.cli import output
+from nexus.cli.options import At, Json
+from nexus.cli.output import say, table
+from nexus.cli.problems import ProblemError
+from nexus.cli.session import Session
+from projections import views
+from projections.moments import iso
+from projections.state import State
+
+app = typer.Typer()
+
+
+@app.command()
+def ports(
+    context: typer.Context,
+    who: Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65_535, help="Only this port.")] = None,
+    free: Annotated[int, typer.Option(metavar="N", min=0, help="Name N ports that are not promised to anybody.")] = 0,
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """Show which service has which port."""
+    session: Session = context.obj
+    state = session.state(at)
+    if free:
+        _free(session, state, free)
+        return
+    shown = views.ports(state)
+    if who is not None:
+        shown = views.PortsView(shown.seq, shown.at, [port for port in shown.ports if port.port == who])
+    if session.json:
+        output.emit(shown)
+    elif not shown.ports:
+        say(f"port {who}: not known to Nexus" if who is not None else "no ports are leased")
+    else:
+        rows = [
+            [str(it.port), it.state, ", ".join(it.addresses) or "–", _who(it), it.lease or "–"] for it in shown.ports
+        ]
+        for line in table(["PORT", "STATE", "ADDRESS", "OWNER", "LEASE"], rows):
+            print(line)
+
+
+def _who(port: views.PortView) -> str:
+    return ", ".join(
+        f"{owner.instance or owner.command or 'unknown'}" + (f" (pid {owner.pid})" if owner.pid else "")
+        for owner in port.owners
+    ) or "–"  # fmt: skip
+
+
+def _free(session: Session, state: State, count: int) -> None:
+    found = views.free_ports(state, count)
+    if len(found) < count:
+        pool = state.supervisor.pool
+        raise ProblemError(
+            f"the pool has only {len(found)} free ports",
+            expected=f"{count} of {pool.first}-{pool.last}",
+            found=str(len(found)),
+            next_step="widen `pool` in nexus.toml",
+            kind="pool-exhausted",
+        )
+    if session.json:
+        output.emit({"seq": state.seq, "at": iso(state.at), "free": found})
+    for port in [] if session.json else found:
+        print(port)
+
+
+@app.command()
+def lease(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One lease; all without, or with `list`.")] = "",
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """Show which ports are held for whom."""
+    session: Session = context.obj
+    shown = views.leases(session.state(at))
+    one = name not in ("", "list")
+    found = [it for it in shown.leases if not one or name in (it.name, it.holder, it.holder.rpartition(".")[0])]
+    if one and not found:
+        names = ", ".join(it.name for it in shown.leases) or "none"
+        raise ProblemError(f"there is no lease {name!r}", expected=names, found=name, kind="no-such-lease")
+    if session.json:
+        output.emit(found[0] if one and len(found) == 1 else views.LeasesView(shown.seq, shown.at, found))
+        return
+    for line in table(
+        ["LEASE", "PORT", "STATE", "HOLDER"], [[it.name, str(it.port), it.state, it.holder] for it in found]
+    ):
+        print(line)

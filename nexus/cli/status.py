@@ -1,0 +1,133 @@
+"""What is running: status, alerts and the graph of dependencies."""
+
+from __future__ import annotations
+
+import typer
+
+from events.envelope import Micros
+from nexus.cli import output
+from nexus.cli.channel import is_alive
+from nexus.cli.options import At, Json
+from nexus.cli.output import duration, paint, say, table
+from nexus.cli.session import Session
+from projections import views
+from projections.moments import moment_of, parse
+from projections.state import State
+
+app = typer.Typer()
+DASH = "–"
+
+
+@app.command()
+def status(context: typer.Context, at: At = "", as_json: Json = False) -> None:
+    """Show what every service is doing, and why those that are not well are not."""
+    session: Session = context.obj
+    show_status(session, at)
+
+
+def show_status(session: Session, at: str = "") -> None:
+    """Print the status of a moment, by default of now."""
+    state = session.state(at)
+    now = state.at if at else output.now_micros()
+    alive = bool(at) or not state.supervisor.pid or is_alive(session.home)
+    shown = views.status(state, now, alive)
+    if session.json:
+        output.emit(shown)
+        return
+    say(_headline(state, shown, now, past=bool(at)))
+    if not shown.services:
+        say("no services are declared")
+        return
+    say()
+    for line in table(*_rows(shown, now)):
+        print(line)
+    _say_reasons(shown)
+    _say_alerts(state)
+
+
+def _headline(state: State, shown: views.Status, now: Micros, past: bool) -> str:
+    parts = [paint(shown.project or "nexus", "bold")]
+    supervisor = shown.supervisor
+    if past:
+        parts.append(f"as it was at {output.clock(state.at)}")
+    elif supervisor is None:
+        parts.append("no supervisor runs; `nexus up -d` starts one")
+    elif not supervisor.alive:
+        parts.append(paint(f"the supervisor (pid {supervisor.pid}) is gone; `nexus up -d` takes over again", "yellow"))
+    else:
+        up = duration((now - state.supervisor.started_at) / 1e6)
+        parts.append(f"supervised by pid {supervisor.pid} for {up}")
+    parts += [f"event {shown.seq}", *([shown.url] if shown.url else [])]
+    return " · ".join(parts)
+
+
+def _rows(shown: views.Status, now: Micros) -> tuple[list[str], list[list[str]]]:
+    headers = ["SERVICE", "STATE", "HEALTH", "PORT", "PID", "RESTARTS", "SINCE"]
+    rows = []
+    for name, service in shown.services.items():
+        for it in service.instances:
+            label = name if len(service.instances) == 1 else it.name
+            health = it.health if it.pid and it.health != "unknown" else DASH
+            ports = " ".join(str(port) for port in it.ports.values()) or DASH
+            rows.append([label, it.state, health, ports, str(it.pid or DASH), str(it.restarts), _ago(it.since, now)])
+    return headers, rows
+
+
+def _ago(since: str | None, now: Micros) -> str:
+    if since is None:
+        return DASH
+    then = parse(since, moment_of(now)).at
+    return duration(max(0, now - then) / 1e6)
+
+
+def _say_reasons(shown: views.Status) -> None:
+    reasons = [(name, service.why) for name, service in shown.services.items() if service.why]
+    if reasons:
+        say()
+    for name, why in reasons:
+        say(f"{name}: {why}")
+
+
+def _say_alerts(state: State) -> None:
+    if state.alerts.active:
+        say()
+    for alert in views.alerts(state).alerts:
+        say(f"{paint(alert.severity)}: {alert.message} (event {alert.decision})")
+        if alert.advice:
+            say(f"  {alert.advice}")
+
+
+@app.command()
+def alerts(context: typer.Context, at: At = "", as_json: Json = False) -> None:
+    """Show what somebody ought to know and what to do about it."""
+    session: Session = context.obj
+    state = session.state(at)
+    if session.json:
+        output.emit(views.alerts(state))
+    elif not state.alerts.active:
+        say("no alerts")
+    for alert in [] if session.json else views.alerts(state).alerts:
+        say(f"{paint(alert.severity)}: {alert.message}")
+        since = state.alerts.active[alert.key].since
+        say(
+            f"  since {output.clock(since)} (`nexus explain {alert.decision}`)"
+            + (f"; {alert.advice}" if alert.advice else "")
+        )
+
+
+@app.command()
+def graph(context: typer.Context, at: At = "", as_json: Json = False) -> None:
+    """Show which service needs which, each after those it needs."""
+    session: Session = context.obj
+    shown = views.graph(session.state(at))
+    if session.json:
+        output.emit(shown)
+        return
+    edges: dict[str, list[views.EdgeView]] = {}
+    for edge in shown.edges:
+        edges.setdefault(edge.service, []).append(edge)
+    for node in shown.nodes:
+        say(f"{node.name} ({paint(node.state)})")
+        for edge in edges.get(node.name, []):
+            missing = "" if edge.met else paint(", which it is not", "yellow")
+            say(f"  needs {edge.needs} to be {edge.condition}{missing}")

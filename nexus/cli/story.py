@@ -1,0 +1,160 @@
+"""What happened: the events and the decisions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated
+
+import typer
+
+from events.catalog import Decision
+from events.codec import KINDS
+from events.errors import UnknownEventError
+from events.reader import Stored
+from nexus.cli import output
+from nexus.cli.follow import pause
+from nexus.cli.options import At, Json
+from nexus.cli.output import paint, say
+from nexus.cli.problems import ProblemError
+from nexus.cli.session import Session
+from nexus.config.errors import did_you_mean
+from projections import story, views
+
+app = typer.Typer()
+FOLLOWED = 10
+"""How many events a follower sees first, where nothing else was asked for."""
+
+Since = Annotated[str, typer.Option("--since", metavar="TIME", help="Only what happened from this moment on.")]
+OfService = Annotated[str, typer.Option("--service", metavar="NAME", help="Only what is about this service.")]
+Last = Annotated[int, typer.Option("-n", "--last", metavar="N", min=0, help="Only the last N; all without.")]
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what happens next.")] = False,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only this kind: run.exited, or run for all of run.*")] = "",
+    service: OfService = "",
+    since: Since = "",
+    search: Annotated[str, typer.Option(metavar="TEXT", help="Only those that contain this text.")] = "",
+    last: Last = 0,
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """List what was seen and decided, the oldest first."""
+    session: Session = context.obj
+    kinds, streams = kinds_of(kind), streams_of(session, service)
+    after = session.start(since) - 1 if since else 0
+    head = session.position(at) if at else session.head
+    if follow and not since:
+        last = last or FOLLOWED
+    reader = session.history.reader
+    for stored in _last(reader.rows(after, head, kinds=kinds, streams=streams, search=search), last):
+        _show(session, stored)
+    while follow:
+        pause()
+        reached = session.head
+        for stored in reader.rows(head, reached, kinds=kinds, streams=streams, search=search):
+            _show(session, stored)
+        head = reached
+
+
+def kinds_of(text: str) -> list[str]:
+    """The kinds that a person means: `run.exited`, or `run` for all of `run.*`; raises ProblemError for none."""
+    found = [kind for kind in KINDS if kind == text or kind.startswith(f"{text}.")] if text else []
+    if text and not found:
+        raise ProblemError(
+            f"there is no kind of event {text!r}",
+            expected="a kind such as run.exited, or its first word",
+            found=text,
+            next_step=did_you_mean(text, KINDS, f"The kinds are {', '.join(KINDS)}."),
+            kind="no-such-kind",
+        )
+    return found
+
+
+def streams_of(session: Session, service: str) -> list[str]:
+    """The stream of a service; raises ProblemError for one that the history does not know."""
+    stream = f"service/{service}"
+    if service and next(session.history.reader.rows(streams=[stream], limit=1), None) is None:
+        known_service(session, service)
+    return [stream] if service else []
+
+
+def known_service(session: Session, name: str) -> str:
+    """The name of a service, an instance being a part of one; raises ProblemError for one that is not declared."""
+    declared = session.state().services.declared
+    service = name if name in declared else name.rpartition(".")[0]
+    if service in declared:
+        return service
+    raise ProblemError(
+        f"there is no service {name!r}",
+        expected=", ".join(declared) or "a service in nexus.toml",
+        found=name,
+        next_step=did_you_mean(name, declared, "`nexus status` lists them."),
+        kind="no-such-service",
+    )
+
+
+def _last(found: Iterable[Stored], count: int) -> Iterable[Stored]:
+    return deque(found, count) if count else found
+
+
+def _show(session: Session, stored: Stored) -> None:
+    if session.json:
+        output.emit(views.event(stored))
+        return
+    try:
+        text = story.sentence(stored.event)
+    except UnknownEventError:
+        text = "(recorded by a newer version of Nexus)"
+    decided = stored.kind in DECISIONS
+    position, clock = paint(f"{stored.seq:>6}", "dim"), output.clock(stored.at)
+    say(f"{position}  {clock}  {paint(f'{stored.kind:<20}', 'yellow' if decided else 'cyan')}  {text}")
+
+
+DECISIONS: Collection[str] = [name for name, kind in KINDS.items() if issubclass(kind, Decision)]
+
+
+@app.command()
+def decisions(
+    context: typer.Context,
+    rule: Annotated[str, typer.Option(metavar="RULE", help="Only by this rule, such as restart.ladder.")] = "",
+    service: OfService = "",
+    since: Since = "",
+    last: Last = 0,
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """List what was decided, by which rule, and what came of it."""
+    session: Session = context.obj
+    after = session.start(since) - 1 if since else 0
+    until = session.position(at) if at else None
+    rows = session.history.reader.rows(after, until, kinds=DECISIONS, streams=streams_of(session, service))
+    found = _last((row for row in rows if not rule or _rule(row) == rule), last)
+    if session.json:
+        output.emit(views.decisions((stored.recorded, _outcome(session, stored, until)) for stored in found))
+        return
+    for stored in found:
+        it = views.decision(stored.recorded, _outcome(session, stored, until))
+        after_what = f", after event {it.cause}" if it.cause else ""
+        came = f" → event {it.outcome}" if it.outcome else ""
+        say(f"{paint(f'{it.id:>6}', 'dim')}  {output.clock(stored.at)}  {it.summary}")
+        say(f"        {paint(f'{it.rule}{after_what}{came}', 'dim')}")
+
+
+def _rule(stored: Stored) -> str:
+    return str(getattr(stored.event, "rule", ""))
+
+
+def _outcome(session: Session, stored: Stored, until: int | None) -> int | None:
+    """The first observation that a decision caused."""
+    return next(observed(session, stored.seq, until), None)
+
+
+def observed(session: Session, seq: int, until: int | None) -> Iterator[int]:
+    """The observations that a decision caused, up to a position."""
+    for effect in session.history.reader.caused_by(seq):
+        if effect.kind not in DECISIONS and (until is None or effect.seq <= until):
+            yield effect.seq

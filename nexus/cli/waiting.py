@@ -1,0 +1,152 @@
+"""Asking for something and waiting until it is so, with a line for each change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from nexus.cli import output
+from nexus.cli.channel import is_alive, submit
+from nexus.cli.follow import Follower, pause
+from nexus.cli.logs import last_lines
+from nexus.cli.output import paint
+from nexus.cli.problems import ProblemError
+from nexus.cli.progress import line, waiting
+from projections import views
+from projections.conditions import instances_of, is_internal, settled
+from projections.dependencies import with_needs
+from projections.history import History
+from projections.state import State
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether the supervisor still lives, and told whom one waits for."""
+
+TOLD_AGAIN_SECONDS = 5
+LINES_SHOWN = 5
+GOOD = ("running", "completed")
+
+
+class Wish:
+    """Something that is asked of a running supervisor, followed to its end on standard error or for programs."""
+
+    def __init__(self, home: Path, verb: str, services: Sequence[str] = (), quiet: bool = False) -> None:
+        self.home, self.verb, self.services, self.quiet = home, verb, list(services), quiet
+        self.seq = 0
+        self.follower: Follower | None = None
+        self._transient = False
+
+    def submit(self) -> int:
+        """Ask; returns the position of the recorded command. Raises ProblemError where it is refused."""
+        self.seq = submit(self.home, self.verb, self.services)
+        return self.seq
+
+    def wait(self) -> State:
+        """What is known once the wish is fulfilled or can't be; raises ProblemError where the supervisor is gone."""
+        self.follower = Follower(History(self.home), self.seq - 1)
+        looked = output.now_micros()
+        while True:
+            state = self.tell()
+            if state.seq >= self.seq and self.is_done(state):
+                self._clear()
+                return state
+            pause()
+            now = output.now_micros()
+            if now - looked >= LOOK_SECONDS * 1_000_000:
+                looked = now
+                self._tell_waiting(state, now)
+                self._look()
+
+    def tell(self) -> State:
+        """Tell what has happened since the last call."""
+        assert self.follower is not None
+        for before, recorded, after in self.follower.news():
+            told = line(before, recorded, after)
+            if told and not self.quiet:
+                self._clear()
+                print(f"{told[0]:<{_width(after)}}  {_painted(told[1])}", flush=True)
+        return self.follower.state
+
+    def is_done(self, state: State) -> bool:
+        """Whether nothing more comes of the wish by itself."""
+        if self.verb in ("down", "detach"):
+            return (state.supervisor.pid == 0 and not state.supervisor.going) or state.supervisor.gone
+        return settled(_without_failing_internals(state)) and not state.decisions.pending
+
+    def failures(self, state: State) -> list[tuple[str, str]]:
+        """The services that did not become what was wished, and why."""
+        if self.verb in ("down", "detach", "stop"):
+            return []
+        return [
+            (name, service.why or f"it is {service.state}")
+            for name, service in views.status(state, state.at).services.items()
+            if name in self.wished(state) and service.state not in GOOD
+        ]
+
+    def wished(self, state: State) -> set[str]:
+        """The services that the wish is about, with what they need."""
+        declared = state.services.declared
+        named = self.services or [name for name, service in declared.items() if service.autostart]
+        return {name for name in with_needs(declared, named) if not is_internal(state, name)}
+
+    # -- telling ---------------------------------------------------------------------------------
+
+    def _tell_waiting(self, state: State, now: int) -> None:
+        texts = waiting(state, now)
+        if self.quiet or not texts:
+            return
+        if sys.stdout.isatty():
+            self._clear()
+            print("; ".join(texts)[: (output.width() or 80) - 1], end="", flush=True)
+            self._transient = True
+            return
+        for text in texts:
+            seconds = int(text.rpartition(": ")[2].partition(" ")[0])
+            if seconds == 1 or seconds % TOLD_AGAIN_SECONDS == 0:
+                print(text, flush=True)
+
+    def _clear(self) -> None:
+        if self._transient:
+            print("\r\033[K", end="")
+            self._transient = False
+
+    def _look(self) -> None:
+        if not is_alive(self.home) and self.verb not in ("down", "detach"):
+            raise ProblemError(
+                "the supervisor ended before it was done",
+                next_step=f"see {self.home / 'supervisor.log'} and `nexus status`",
+                kind="supervisor-gone",
+            )
+
+
+def _without_failing_internals(state: State) -> State:
+    """The state without the parts of Nexus that do not start: what people asked for may be done all the same."""
+    replace = msgspec.structs.replace
+    instances = {
+        name: it
+        for name, it in state.services.instances.items()
+        if not (it.failures and is_internal(state, it.service))
+    }
+    return replace(state, services=replace(state.services, instances=instances))
+
+
+def _width(state: State) -> int:
+    return max((len(name) for name in views.service_names(state)), default=8)
+
+
+def _painted(text: str) -> str:
+    colours = {"healthy": "green", "running": "green", "still running": "green", "given up": "red", "could not": "red"}
+    return next((paint(text, colour) for word, colour in colours.items() if text.startswith(word)), text)
+
+
+def tell_failures(home: Path, state: State, failures: Sequence[tuple[str, str]]) -> None:
+    """Say on standard error what did not start, why, and what it wrote last."""
+    for name, why in failures:
+        print(f"nexus: {name} did not start: {why}", file=sys.stderr)
+        for instance in instances_of(state, name):
+            if instance.state == "failed":
+                for text in last_lines(home, instance.name, LINES_SHOWN):
+                    print(f"  | {text}", file=sys.stderr)
+                print(f"  see `nexus logs {name}`, mend it, then `nexus start {name}`", file=sys.stderr)

@@ -1,0 +1,108 @@
+"""What people ask of a supervisor: start, stop, restart, down, detach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nexus.cli import output
+from nexus.cli.channel import running_pid
+from nexus.cli.here import supervised_here
+from nexus.cli.options import Json, NoWait, Services
+from nexus.cli.output import say
+from nexus.cli.problems import ProblemError
+from nexus.cli.session import Session
+from nexus.cli.story import known_service
+from nexus.cli.waiting import Wish, tell_failures
+from projections.conditions import is_internal
+from projections.state import State
+
+app = typer.Typer()
+
+
+@app.command()
+def start(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Start services and everything they need."""
+    _wish(context.obj, "start", services, no_wait)
+
+
+@app.command()
+def stop(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Stop services, after everything that needs them."""
+    _wish(context.obj, "stop", services, no_wait)
+
+
+@app.command()
+def restart(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Stop services and start them again."""
+    _wish(context.obj, "restart", services, no_wait)
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    keep_running: Annotated[
+        bool, typer.Option("--keep-running", help="End the supervisor alone; a later `nexus up` takes over again.")
+    ] = False,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Stop every service, dependents first, then the supervisor."""
+    _wish(context.obj, "detach" if keep_running else "down", [], no_wait)
+
+
+@app.command()
+def detach(context: typer.Context, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """End the supervisor and leave the services running; `nexus up` takes over again."""
+    _wish(context.obj, "detach", [], no_wait)
+
+
+def _wish(session: Session, verb: str, names: list[str], no_wait: bool) -> None:
+    state = session.state()
+    services = list(dict.fromkeys(known_service(session, name) for name in names))
+    pid = running_pid(session.home)
+    if pid is None and (verb == "detach" or (verb == "down" and not state.services.runs)):
+        session.told({"seq": state.seq, "done": True}, "no supervisor runs here, and nothing to stop")
+        return
+    wish = Wish(session.home, verb, services, quiet=session.json)
+    if pid is None:
+        final = supervised_here(session, wish, _file_of(state))
+    else:
+        wish.submit()
+        if no_wait:
+            session.told({"seq": wish.seq, "done": False}, f"recorded as event {wish.seq}")
+            return
+        final = wish.wait()
+    _conclude(session, wish, final, unwatched=pid is None and verb != "down")
+
+
+def _file_of(state: State) -> Path:
+    """The configuration that the last supervisor used."""
+    if state.supervisor.path and Path(state.supervisor.path).is_file():
+        return Path(state.supervisor.path)
+    raise ProblemError(
+        "no supervisor runs here, and its configuration is gone",
+        expected=state.supervisor.path or "nexus.toml",
+        next_step="name the file with `nexus up FILE`",
+        kind="no-configuration",
+    )
+
+
+def _conclude(session: Session, wish: Wish, state: State, unwatched: bool) -> None:
+    failures = wish.failures(state)
+    if session.json:
+        output.emit({"seq": wish.seq, "done": not failures, "problems": dict(failures)})
+    elif failures:
+        tell_failures(session.home, state, failures)
+    elif wish.verb == "detach":
+        left = sum(1 for name in state.services.runs.values() if not is_internal(state, name.rpartition(".")[0]))
+        say(f"the supervisor ended; {left} still running" if left else "the supervisor ended")
+    else:
+        verbs = {"start": "running", "restart": "running", "stop": "stopped", "down": "everything is stopped"}
+        say(f"{', '.join(wish.services)}: {verbs[wish.verb]}" if wish.services else verbs[wish.verb])
+    if unwatched and not session.json:
+        say("no supervisor runs: nobody watches the services; `nexus up -d` does")
+    if failures:
+        raise typer.Exit(1)

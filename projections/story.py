@@ -1,0 +1,303 @@
+"""The history in plain words: a sentence for each event and each rule, and what changed between two states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from events.catalog import (
+    AlertRaised,
+    AlertResolved,
+    ClockStepped,
+    CommandReceived,
+    ConfigurationLoaded,
+    DeadlineReached,
+    Event,
+    InstanceDecision,
+    InstanceEvent,
+    KillDecided,
+    LogDamaged,
+    LogFull,
+    LogOpened,
+    LogSlow,
+    PortChosen,
+    PortHeld,
+    PortRefused,
+    PortReleased,
+    ProbeFailed,
+    ProbePassed,
+    RestartScheduled,
+    RunAbandoned,
+    RunAdopted,
+    RunExited,
+    RunRefused,
+    RunStarted,
+    ServiceGivenUp,
+    ShutdownCompleted,
+    SignalSent,
+    StartDecided,
+    StopDecided,
+    SupervisorStarted,
+    SupervisorStopped,
+    Value,
+)
+from projections.health import Health
+from projections.services import Instance, how_it_ended
+from projections.state import State
+
+RULES: dict[str, str] = {
+    "startup.wanted": "it is wanted, everything it needs is there, and its ports are held",
+    "startup.timeout": "it did not give a good answer within its start timeout",
+    "restart.ladder": "a failed service is tried again after the delays of its restart policy, one delay for each try",
+    "restart.given_up": "a service that failed more often than its restart policy allows stays down until started",
+    "restart.asked": "it is to be replaced: somebody asked for a restart, or its declaration changed",
+    "health.unhealthy": "a service whose checks failed too often in a row is stopped and tried again",
+    "dependency.lost": "a service does not run on a dependency that was given up or is not wanted any more",
+    "shutdown.asked": "somebody asked for it to stop, and nothing that needs it runs any more",
+    "shutdown.undeclared": "nexus.toml no longer has it, and nothing that needs it runs any more",
+    "shutdown.down": "somebody asked for everything to stop; whatever needs a service stops before it",
+    "shutdown.detach": "somebody asked the supervisor to go and to leave the services running",
+    "shutdown.grace": "a service that was asked to stop has its stop timeout to do so, then it is ended by force",
+    "ports.fixed": "nexus.toml asks for this port",
+    "ports.stable": "a service keeps the port it had; else it gets the one its name points to, or the next free one",
+    "ports.undeclared": "the service that held this port is no longer declared",
+    "alerts.given_up": "somebody has to mend a service that was given up",
+    "alerts.unhealthy": "somebody ought to know that a running service fails its checks",
+    "alerts.flapping": "somebody ought to know that a service fails again and again",
+    "alerts.dependency_lost": "somebody ought to know that a service is down because of another one",
+    "alerts.over": "what the alert was about is over",
+}  # fmt: skip
+"""Every rule that a policy can name, and what it says."""
+
+PURPOSES = {
+    "ready": "the time that {} had to get ready is over",
+    "kill": "the time that {} had to stop is over",
+    "restart": "the wait before the next try of {} is over",
+}
+
+
+def rule_in_words(rule: str) -> str:
+    """What a rule says; a rule of another version of Nexus is named as it is."""
+    return RULES.get(rule, f"the rule {rule}, which this version of Nexus does not know")
+
+
+def subject(event: Event) -> str:
+    """What an event is about: an instance, a service, a port, or Nexus itself."""
+    if isinstance(event, InstanceEvent | InstanceDecision):
+        return event.instance
+    if isinstance(event, DeadlineReached):
+        return event.key.partition(":")[2]
+    kind, _, name = event.stream.partition("/")
+    return f"port {name}" if kind == "port" else name or kind
+
+
+def sentence(event: Event) -> str:
+    """What happened, in plain words."""
+    return SENTENCES[type(event)](event)
+
+
+# -- sentences -----------------------------------------------------------------------------------
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """`1 service`, `3 services`, `2 processes`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _joined(parts: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(part for part in parts if part)
+
+
+def _opened(event: LogOpened) -> str:
+    if event.reason == "created":
+        return f"the log {event.log_id} was begun"
+    why = "the last one was full" if event.reason == "rotated" else "the last one was damaged"
+    return f"a new log file was begun after event {event.previous_seq}: {why}"
+
+
+def _loaded(event: ConfigurationLoaded) -> str:
+    names = ", ".join(event.services) or "none"
+    source = event.path or "the configuration"
+    return f"{source} declares {number_of(len(event.services), 'service')}: {names}"
+
+
+VERBS = {
+    "up": "{} to run",
+    "down": "everything to stop",
+    "detach": "the supervisor to go and leave the services running",
+    "start": "{} to start",
+    "stop": "{} to stop",
+    "restart": "{} to restart",
+}
+
+
+def _asked(event: CommandReceived) -> str:
+    return "somebody asked for " + VERBS[event.verb].format(" and ".join(event.services) or "every service")
+
+
+def _due(event: DeadlineReached) -> str:
+    purpose, _, instance = event.key.partition(":")
+    return PURPOSES.get(purpose, f"the deadline {purpose!r} of {{}} was reached").format(instance)
+
+
+def _stopped(event: SupervisorStopped) -> str:
+    left = ", ".join(event.services_left_running)
+    return f"the supervisor (pid {event.pid}) ended" + (f" and left {left} running" if left else "")
+
+
+def _refused(event: RunRefused) -> str:
+    return f"{event.instance} could not be started: {event.error}" + (f"; {event.advice}" if event.advice else "")
+
+
+def _exited(event: RunExited) -> str:
+    return f"{event.instance} {how_it_ended(event)}" + (f" ({event.detail})" if event.detail else "")
+
+
+def _signalled(event: SignalSent) -> str:
+    return f"signal {event.signal} reached {number_of(event.reached, 'process', 'processes')} of {event.instance}"
+
+
+def _probed(event: ProbeFailed) -> str:
+    return (
+        f"{event.instance} did not answer well ({event.failures} in a row, unhealthy at {event.limit}): {event.detail}"
+    )
+
+
+def _start(event: StartDecided) -> str:
+    ports = _joined(f"port {port}" if name == "main" else f"port {port} ({name})" for name, port in event.ports.items())
+    again = f" again, try {event.attempt}{_of(event.values.get('tries'))}" if event.attempt else ""
+    return f"start {event.instance}{f' on {ports}' if ports else ''}{again}"
+
+
+def _of(tries: Value) -> str:
+    return f" of {tries}" if tries else ""
+
+
+def _stop(event: StopDecided) -> str:
+    why = f": it {event.failure}" if event.failure else ""
+    return f"stop {event.instance} with signal {event.signal}{why}"
+
+
+def _schedule(event: RestartScheduled) -> str:
+    delay = event.values.get("delay_seconds")
+    wait = f" in {delay:g} s" if isinstance(delay, int | float) else ""
+    problem = event.values.get("problem")
+    why = f": it {problem}" if problem else ""
+    return f"try {event.instance} again{wait}, try {event.attempt}{_of(event.values.get('tries'))}{why}"
+
+
+def _port_refused(event: PortRefused) -> str:
+    return f"port {event.port} could not be held for {event.lease}: {event.reason}"
+
+
+def _alert(event: AlertRaised) -> str:
+    return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
+
+
+def _raw(key: str) -> str:
+    what, _, instance = key.partition(":")
+    return f"{what.replace('_', ' ')} alert of {instance}" if instance else f"alert {key}"
+
+
+SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+    LogOpened: _opened,
+    LogSlow: lambda it: f"recording took {it.append_seconds:.1f} s, longer than the {it.limit_seconds:g} s it may take",
+    LogFull: lambda it: f"the disk is full ({it.error}); {it.freed_bytes} bytes were freed to keep services alive",
+    LogDamaged: lambda it: f"{it.file} was damaged and put aside: {it.problem}; known up to event {it.last_good}",
+    SupervisorStarted: lambda it: f"a supervisor took over (pid {it.pid})",
+    SupervisorStopped: _stopped,
+    ClockStepped: lambda it: (
+        f"the clock was set {'forward' if it.by_seconds > 0 else 'back'} by {abs(it.by_seconds):g} s"
+    ),
+    ConfigurationLoaded: _loaded,
+    CommandReceived: _asked,
+    DeadlineReached: _due,
+    RunStarted: lambda it: f"{it.instance} started as pid {it.pid}",
+    RunAdopted: lambda it: f"{it.instance} was found still running as pid {it.pid} and is watched again",
+    RunRefused: _refused,
+    RunAbandoned: lambda it: f"the start of {it.instance} decided at {it.run} never began and never will",
+    RunExited: _exited,
+    SignalSent: _signalled,
+    ProbePassed: lambda it: f"{it.instance} answered well" + (f": {it.detail}" if it.detail else ""),
+    ProbeFailed: _probed,
+    PortHeld: lambda it: f"port {it.port} is held for {it.lease}",
+    PortRefused: _port_refused,
+    PortChosen: lambda it: f"hold port {it.port} for {it.lease}",
+    PortReleased: lambda it: f"let port {it.port} of {it.lease} go",
+    StartDecided: _start,
+    StopDecided: _stop,
+    KillDecided: lambda it: f"end {it.instance} and everything it started by force",
+    RestartScheduled: _schedule,
+    ServiceGivenUp: lambda it: f"give {it.instance} up after {number_of(it.failures, 'failure')}: it {it.reason}",
+    AlertRaised: _alert,
+    AlertResolved: lambda it: f"the {_raw(it.key)} is over",
+    ShutdownCompleted: lambda _: "everything that was to end has ended: the supervisor may go",
+}
+"""One for each kind of event: what was seen in the past tense, what was decided as an instruction."""
+
+
+# -- what changed --------------------------------------------------------------------------------
+
+
+def changes(before: State, after: State) -> list[str]:
+    """What changed between two states, in plain words."""
+    return [*_supervisor_changes(before, after), *_instance_changes(before, after), *_alert_changes(before, after)]
+
+
+def _supervisor_changes(before: State, after: State) -> Iterator[str]:
+    was, now = before.supervisor, after.supervisor
+    if was.pid != now.pid:
+        yield f"supervisor: pid {now.pid}" if now.pid else "supervisor: none"
+    if was.going != now.going and now.going:
+        yield "supervisor: stops everything" if now.going == "down" else "supervisor: leaves the services to themselves"
+    new = [name for name in after.services.declared if name not in before.services.declared]
+    gone = [name for name in before.services.declared if name not in after.services.declared]
+    if new:
+        yield f"declared: {', '.join(new)}"
+    if gone:
+        yield f"no longer declared: {', '.join(gone)}"
+
+
+def _instance_changes(before: State, after: State) -> Iterator[str]:
+    for name, now in after.services.instances.items():
+        was = before.services.instances.get(name, Instance(name, now.service))
+        parts = _joined(_differences(was, now), "; ")
+        if parts:
+            yield f"{name}: {parts}"
+        health = _health_change(before.health.by_instance.get(name), after.health.by_instance.get(name))
+        if health:
+            yield f"{name}: {health}"
+    for name in before.services.instances:
+        if name not in after.services.instances:
+            yield f"{name}: gone"
+
+
+def _differences(was: Instance, now: Instance) -> Iterator[str]:
+    if was.wanted != now.wanted:
+        yield "wanted" if now.wanted else "not wanted any more"
+    if was.state != now.state:
+        yield f"{was.state} → {now.state}"
+    if now.pid and was.pid != now.pid:
+        yield f"pid {now.pid}"
+    if now.ports and was.ports != now.ports:
+        yield "port " + ", ".join(str(port) for port in now.ports.values())
+    if now.problem and (was.problem, was.failures) != (now.problem, now.failures):
+        yield f"it {now.problem}"
+    if now.bounce and not was.bounce:
+        yield "to be replaced"
+
+
+def _health_change(was: Health | None, now: Health | None) -> str:
+    if now is None or (was.status if was else "unknown") == now.status:
+        return ""
+    detail = f" ({now.detail})" if now.detail else ""
+    return f"{was.status if was else 'unknown'} → {now.status}{detail}"
+
+
+def _alert_changes(before: State, after: State) -> Iterator[str]:
+    for key, alert in after.alerts.active.items():
+        if key not in before.alerts.active:
+            yield f"alert: {alert.message}"
+    for key in before.alerts.active:
+        if key not in after.alerts.active:
+            yield f"alert over: {_raw(key)}"

@@ -1,0 +1,430 @@
+"""What people and programs are shown of a state: the JSON forms of the command line and of REST.
+
+Moments are ISO 8601 in UTC with microseconds. Fields are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from events.catalog import Condition, Decision, LogOpened, PortOwner, Rejected, Severity, Value
+from events.envelope import Micros, Position, Recorded
+from projections import story
+from projections.conditions import ALIVE, instances_of, is_internal, met, waits_for
+from projections.health import HealthStatus
+from projections.leases import Lease
+from projections.moments import iso
+from projections.services import Instance, InstanceState
+from projections.state import State
+
+STATES: tuple[InstanceState, ...] = (
+    "failed", "stopping", "starting", "waiting", "running", "paused", "completed", "stopped", "declared"
+)  # fmt: skip
+"""A service is shown in the first of these states that one of its instances is in."""
+
+HEALTHS: tuple[HealthStatus, ...] = ("unhealthy", "degraded", "stale", "unknown", "healthy")
+"""A service is as well as its worst instance."""
+
+
+class SupervisorView(msgspec.Struct, frozen=True):
+    """Who supervises; `alive` is whether that process was there when this was asked."""
+
+    pid: int
+    version: str
+    started_at: str
+    alive: bool
+
+
+class InstanceView(msgspec.Struct, frozen=True):
+    """One replica: what its run does, and in words what it waits for and what went wrong last."""
+
+    name: str
+    state: InstanceState
+    health: HealthStatus
+    pid: int | None
+    ports: dict[str, int]
+    restarts: int
+    started_at: str | None
+    ready_at: str | None
+    since: str | None
+    wanted: bool
+    run: Position | None
+    failures: int
+    waits_for: str
+    problem: str
+    health_detail: str
+
+
+class ServiceView(msgspec.Struct, frozen=True):
+    """A service with its replicas; `why` says in words why it is not where it is wanted."""
+
+    state: InstanceState
+    health: HealthStatus
+    category: str
+    depends_on: list[str]
+    instances: list[InstanceView]
+    wanted: bool
+    why: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything at a glance; `url` is where Nexus itself answers, null where it does not."""
+
+    seq: Position
+    at: str
+    url: str | None
+    supervisor: SupervisorView | None
+    services: dict[str, ServiceView]
+    project: str
+    alerts: int
+
+
+class OwnerView(msgspec.Struct, frozen=True):
+    """Who has a port, as far as it is known; a program of ours is named by its service and instance."""
+
+    pid: int | None
+    command: str | None
+    user: str | None
+    service: str | None
+    instance: str | None
+
+
+class PortView(msgspec.Struct, frozen=True):
+    """A port that is leased, or that a stranger had when we asked for it (`foreign`)."""
+
+    port: int
+    protocol: str
+    state: str
+    addresses: list[str]
+    owners: list[OwnerView]
+    since: str
+    lease: str | None
+
+
+class PortsView(msgspec.Struct, frozen=True):
+    """The ports that are known of, by number."""
+
+    seq: Position
+    at: str
+    ports: list[PortView]
+
+
+class LeaseView(msgspec.Struct, frozen=True):
+    """A port promised to a holder; `expires_at` is null while the holder is declared."""
+
+    name: str
+    port: int
+    holder: str
+    expires_at: str | None
+    state: str
+    since: str
+
+
+class LeasesView(msgspec.Struct, frozen=True):
+    """Every lease, by name."""
+
+    seq: Position
+    at: str
+    leases: list[LeaseView]
+
+
+class StoredEvent(Protocol):
+    """An event with the columns of its row in the log."""
+
+    @property
+    def seq(self) -> Position: ...
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def at(self) -> Micros: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def cause(self) -> Position | None: ...
+    @property
+    def correlation(self) -> Position: ...
+    @property
+    def actor(self) -> str | None: ...
+    @property
+    def data(self) -> str: ...
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """One event; `data` is what was recorded, with its `kind`."""
+
+    seq: Position
+    id: str
+    at: str
+    kind: str
+    stream: str
+    cause: Position | None
+    correlation: Position
+    actor: str | None
+    data: msgspec.Raw
+
+
+class DecisionView(msgspec.Struct, frozen=True):
+    """A decision; `outcome` is the position of the first event that it caused, null where there is none."""
+
+    id: Position
+    at: str
+    rule: str
+    subject: str
+    summary: str
+    cause: Position | None
+    outcome: Position | None
+    values: dict[str, Value]
+    rejected: list[Rejected]
+
+
+class DecisionsView(msgspec.Struct, frozen=True):
+    """Decisions in the order in which they were taken."""
+
+    decisions: list[DecisionView]
+
+
+class AlertView(msgspec.Struct, frozen=True):
+    """An alert that is not over; `decision` raised it."""
+
+    key: str
+    severity: Severity
+    subject: str
+    message: str
+    advice: str
+    since: str
+    decision: Position
+
+
+class AlertsView(msgspec.Struct, frozen=True):
+    """The alerts that are not over, the most severe first."""
+
+    seq: Position
+    at: str
+    alerts: list[AlertView]
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """A service in the graph."""
+
+    name: str
+    state: InstanceState
+    health: HealthStatus
+    category: str
+
+
+class EdgeView(msgspec.Struct, frozen=True):
+    """`service` needs `needs` to be `condition`."""
+
+    service: str
+    needs: str
+    condition: Condition
+    met: bool
+
+
+class GraphView(msgspec.Struct, frozen=True):
+    """Which service needs which; every node comes after those it needs."""
+
+    seq: Position
+    at: str
+    nodes: list[NodeView]
+    edges: list[EdgeView]
+
+
+def status(state: State, now: Micros, alive: bool = True) -> Status:
+    """Everything at a glance, at the moment `now`; `alive` is whether the recorded supervisor really runs."""
+    supervisor = state.supervisor
+    return Status(
+        seq=state.seq,
+        at=iso(now),
+        url=url(state) if alive else None,
+        supervisor=SupervisorView(supervisor.pid, supervisor.version, iso(supervisor.started_at), alive)
+        if supervisor.pid
+        else None,
+        services={name: _service(state, name, alive and supervisor.pid > 0) for name in service_names(state)},
+        project=supervisor.project,
+        alerts=len(state.alerts.active),
+    )
+
+
+def service_names(state: State) -> list[str]:
+    """The services that people are shown, each after those it needs."""
+    instances = state.services.instances.values()
+    undeclared = {one.service for one in instances} - set(state.dependencies.order)
+    return [name for name in (*state.dependencies.order, *sorted(undeclared)) if not is_internal(state, name)]
+
+
+def url(state: State) -> str | None:
+    """Where Nexus itself answers: the first port of a service that is part of Nexus."""
+    for instance in state.services.instances.values():
+        if is_internal(state, instance.service) and instance.state == "running" and instance.ports:
+            return f"http://127.0.0.1:{next(iter(instance.ports.values()))}"
+    return None
+
+
+def _service(state: State, name: str, watched: bool) -> ServiceView:
+    declared = state.services.declared.get(name)
+    instances = [_instance(state, one, watched) for one in instances_of(state, name)]
+    states = {one.state for one in instances}
+    healths = {one.health for one in instances if one.state in ALIVE}
+    return ServiceView(
+        state=next((state for state in STATES if state in states), "declared"),
+        health=next((health for health in HEALTHS if health in healths), "unknown"),
+        category=declared.category if declared else "",
+        depends_on=list(declared.depends_on) if declared else [],
+        instances=instances,
+        wanted=any(one.wanted for one in instances),
+        why=next((why for why in map(_why, instances) if why), ""),
+    )
+
+
+def _instance(state: State, instance: Instance, watched: bool) -> InstanceView:
+    health = state.health.by_instance.get(instance.name)
+    alive = instance.state in ALIVE
+    return InstanceView(
+        name=instance.name,
+        state=instance.state,
+        health=state.health.status(instance.name) if watched or not alive else "stale",
+        pid=instance.pid or None,
+        ports=instance.ports,
+        restarts=instance.restarts,
+        started_at=_moment(instance.started_at if alive else 0),
+        ready_at=_moment(instance.ready_at if alive else 0),
+        since=_moment(instance.since),
+        wanted=instance.wanted,
+        run=instance.run or None,
+        failures=instance.failures,
+        waits_for=waits_for(state, instance),
+        problem=instance.problem if instance.wanted else "",
+        health_detail=health.detail if health else "",
+    )
+
+
+def _why(instance: InstanceView) -> str:
+    if instance.state == "failed":
+        return f"it {instance.problem}"
+    if instance.state == "running" and instance.health in ("unhealthy", "degraded"):
+        return instance.health_detail
+    problem = f"it {instance.problem}; " if instance.problem and instance.state in ("waiting", "starting") else ""
+    return f"{problem}waits for {instance.waits_for}" if instance.waits_for else ""
+
+
+def _moment(at: Micros) -> str | None:
+    return iso(at) if at else None
+
+
+def ports(state: State) -> PortsView:
+    """The ports that are leased or in use by our runs, and those that strangers had when we asked for them."""
+    found = [
+        _leased(state, lease) for lease in state.leases.by_name.values() if lease.state not in ("refused", "released")
+    ]
+    known = {port.port for port in found}
+    for refusal in state.leases.refusals.values():
+        if refusal.port not in known:
+            owners = [_stranger(refusal.owner)] if refusal.owner else []
+            found.append(PortView(refusal.port, "tcp", "foreign", [], owners, iso(refusal.at), None))
+    return PortsView(state.seq, iso(state.at), sorted(found, key=lambda port: port.port))
+
+
+def _leased(state: State, lease: Lease) -> PortView:
+    use = state.ports.by_number.get(lease.port)
+    owners = [_owner(state, use.instance)] if use else []
+    return PortView(lease.port, lease.protocol, lease.state, [lease.host], owners, iso(lease.since), lease.name)
+
+
+def _owner(state: State, name: str) -> OwnerView:
+    instance = state.services.instances[name]
+    declared = state.services.declared.get(instance.service)
+    command = declared.command[0] if declared and declared.command else None
+    user = (declared.user or None) if declared else None
+    return OwnerView(instance.pid or None, command, user, instance.service, name)
+
+
+def _stranger(owner: PortOwner) -> OwnerView:
+    return OwnerView(owner.pid, owner.command, owner.user, owner.service, None)
+
+
+def free_ports(state: State, count: int) -> list[int]:
+    """The first ports of the pool that are neither promised nor excluded, and that no stranger had."""
+    pool = state.supervisor.pool
+    taken = {*state.leases.taken(), *state.leases.refusals, *pool.excluded}
+    return list(islice((port for port in range(pool.first, pool.last + 1) if port not in taken), count))
+
+
+def lease(lease: Lease) -> LeaseView:
+    """One lease."""
+    return LeaseView(lease.name, lease.port, lease.holder, None, lease.state, iso(lease.since))
+
+
+def leases(state: State) -> LeasesView:
+    """Every lease that is not released, by name."""
+    found = [lease(one) for _, one in sorted(state.leases.by_name.items()) if one.state != "released"]
+    return LeasesView(state.seq, iso(state.at), found)
+
+
+def event(stored: StoredEvent) -> EventView:
+    """One event as it was recorded."""
+    return EventView(
+        stored.seq, str(UUID(bytes=stored.id)), iso(stored.at), stored.kind, stored.stream, stored.cause,
+        stored.correlation, stored.actor, _data(stored),
+    )  # fmt: skip
+
+
+def _data(stored: StoredEvent) -> msgspec.Raw:
+    """What was recorded, without the whole state that a new file begins with: that is what `at` shows."""
+    if stored.kind != LogOpened.kind():
+        return msgspec.Raw(stored.data.encode())
+    opened = msgspec.json.decode(stored.data)
+    return msgspec.Raw(msgspec.json.encode({name: value for name, value in opened.items() if name != "state"}))
+
+
+def decision(recorded: Recorded, outcome: Position | None) -> DecisionView:
+    """One decision with its outcome."""
+    event = recorded.event
+    assert isinstance(event, Decision)
+    return DecisionView(
+        id=recorded.seq, at=iso(recorded.at), rule=event.rule, subject=story.subject(event),
+        summary=story.sentence(event), cause=recorded.cause, outcome=outcome, values=event.values,
+        rejected=list(event.rejected),
+    )  # fmt: skip
+
+
+def decisions(found: Iterable[tuple[Recorded, Position | None]]) -> DecisionsView:
+    """Decisions, each with the position of its outcome."""
+    return DecisionsView([decision(recorded, outcome) for recorded, outcome in found])
+
+
+def alerts(state: State) -> AlertsView:
+    """The alerts that are not over, the most severe first."""
+    order = ("critical", "warning", "info")
+    active = sorted(state.alerts.active.values(), key=lambda alert: (order.index(alert.severity), alert.since))
+    return AlertsView(
+        state.seq,
+        iso(state.at),
+        [
+            AlertView(it.key, it.severity, it.subject, it.message, it.advice, iso(it.since), it.decision)
+            for it in active
+        ],
+    )
+
+
+def graph(state: State) -> GraphView:
+    """Which service needs which, and whether it has what it needs."""
+    names = service_names(state)
+    services = {name: _service(state, name, True) for name in names}
+    return GraphView(
+        seq=state.seq,
+        at=iso(state.at),
+        nodes=[NodeView(name, it.state, it.health, it.category) for name, it in services.items()],
+        edges=[
+            EdgeView(name, needed, condition, met(state, needed, condition))
+            for name in names
+            for needed, condition in state.dependencies.needs.get(name, {}).items()
+        ],
+    )
