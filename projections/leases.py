@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from events.catalog import (
+    ConfigurationLoaded,
     PortChosen,
     PortHeld,
     PortOwner,
@@ -55,10 +56,15 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Leases(msgspec.Struct, frozen=True):
-    """Leases by name (`web.1/main`), and the refusals of the last ten minutes by port."""
+    """Leases by name (`web.1/main`), the recent refusals by port, and the fixed ports with the lease that asks for them.
+
+    `declared_by` is the event that said what is asked for.
+    """
 
     by_name: dict[str, Lease] = {}
     refusals: dict[int, Refusal] = {}
+    fixed: dict[int, str] = {}
+    declared_by: Position = 0
 
     def taken(self) -> dict[int, str]:
         """Every port that is promised to somebody, with the lease's name."""
@@ -73,11 +79,23 @@ def lease_name(instance: str, port: str) -> str:
     return f"{instance}/{port}"
 
 
-def _moved(leases: Leases, it: Recorded, name: str, state: LeaseState) -> Leases:
+def _moved(leases: Leases, it: Recorded, name: str, port: int, state: LeaseState) -> Leases:
     lease = leases.by_name.get(name)
-    if lease is None or lease.state == state:
+    if lease is None or lease.port != port or lease.state == state:
         return leases
     return replace(leases, by_name={**leases.by_name, name: replace(lease, state=state, since=it.at, changed=it.seq)})
+
+
+@fold.on(ConfigurationLoaded)
+def _loaded(leases: Leases, it: Recorded, event: ConfigurationLoaded) -> Leases:
+    fixed = {
+        request.fixed: lease_name(instance, request.name)
+        for service in event.services.values()
+        for instance in service.instances()
+        for request in service.ports
+        if request.fixed is not None
+    }
+    return replace(leases, fixed=fixed, declared_by=it.seq)
 
 
 @fold.on(PortChosen)
@@ -88,14 +106,13 @@ def _chosen(leases: Leases, it: Recorded, event: PortChosen) -> Leases:
 
 @fold.on(PortHeld)
 def _held(leases: Leases, it: Recorded, event: PortHeld) -> Leases:
-    return _moved(leases, it, event.lease, "held")
+    return _moved(leases, it, event.lease, event.port, "held")
 
 
 @fold.on(PortRefused)
 def _refused(leases: Leases, it: Recorded, event: PortRefused) -> Leases:
-    return _strange(
-        _moved(leases, it, event.lease, "refused"), it, Refusal(event.port, event.reason, it.at, event.owner)
-    )
+    leases = _moved(leases, it, event.lease, event.port, "refused")
+    return _strange(leases, it, Refusal(event.port, event.reason, it.at, event.owner))
 
 
 def _strange(leases: Leases, it: Recorded, refusal: Refusal) -> Leases:
@@ -106,13 +123,13 @@ def _strange(leases: Leases, it: Recorded, refusal: Refusal) -> Leases:
 
 @fold.on(PortReleased)
 def _released(leases: Leases, it: Recorded, event: PortReleased) -> Leases:
-    return _moved(leases, it, event.lease, "released")
+    return _moved(leases, it, event.lease, event.port, "released")
 
 
 @fold.on(StartDecided)
 def _used(leases: Leases, it: Recorded, event: StartDecided) -> Leases:
-    for port in event.ports:
-        leases = _moved(leases, it, lease_name(event.instance, port), "used")
+    for name, port in event.ports.items():
+        leases = _moved(leases, it, lease_name(event.instance, name), port, "used")
     return leases
 
 
@@ -121,7 +138,7 @@ def _ended(leases: Leases, it: Recorded, event: RunEvent) -> Leases:
     stolen = event.port if isinstance(event, RunRefused) else None
     for lease in list(leases.by_name.values()):
         if lease.holder == event.instance and lease.state == "used":
-            leases = _moved(leases, it, lease.name, "refused" if lease.port == stolen else "idle")
+            leases = _moved(leases, it, lease.name, lease.port, "refused" if lease.port == stolen else "idle")
     if isinstance(event, RunRefused) and event.port is not None:
         leases = _strange(leases, it, Refusal(event.port, event.error, it.at, event.owner))
     return leases
@@ -131,5 +148,5 @@ def _ended(leases: Leases, it: Recorded, event: RunEvent) -> Leases:
 def _unheld(leases: Leases, it: Recorded, _: SupervisorStarted) -> Leases:
     for lease in list(leases.by_name.values()):
         if lease.state == "held":
-            leases = _moved(leases, it, lease.name, "idle")
+            leases = _moved(leases, it, lease.name, lease.port, "idle")
     return leases

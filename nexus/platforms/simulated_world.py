@@ -317,6 +317,7 @@ class World:
         self.disk_full = self.disk_slow = False
         for process in list(self.living.values()):
             process.ignores_term = False
+            self._ready(process)
             if process.sick:
                 self._recover(process)
 

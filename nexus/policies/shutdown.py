@@ -38,7 +38,7 @@ def decide(state: State) -> Iterator[Draft]:
 
 
 def _waits(state: State, instance: Instance) -> bool:
-    if is_internal(state, instance.service):
+    if state.supervisor.going and is_internal(state, instance.service):
         runs = state.services.runs.values()
         return any(not is_internal(state, state.services.instances[name].service) for name in runs)
     return bool(dependents_alive(state, instance.service))

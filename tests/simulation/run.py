@@ -9,6 +9,9 @@ import time
 import traceback
 from collections import Counter
 
+import msgspec
+
+from nexus.platforms.simulated_world import Faults
 from tests.simulation.simulation import Summary, simulate
 
 
@@ -18,13 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="how many worlds")
     parser.add_argument("--hours", type=float, default=10.0, help="hours of faults in each")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--worse", type=float, default=1.0, help="how many times as many faults")
     given = parser.parse_args(arguments)
     began_cpu, began = time.process_time(), time.perf_counter()
     summaries: list[Summary] = []
     failed: dict[str, list[int]] = {}
     for seed in range(given.first, given.first + given.seeds):
         try:
-            summaries.append(simulate(seed, given.hours))
+            summaries.append(simulate(seed, given.hours, worse(given.worse)))
         except Exception as error:
             if not failed:
                 traceback.print_exc()
@@ -33,8 +37,20 @@ def main(arguments: list[str] | None = None) -> int:
     report(summaries, time.perf_counter() - began, time.process_time() - began_cpu)
     for problem, seeds in failed.items():
         print(f"\n{len(seeds)} failed, seed {seeds[0]} first: {problem}")
-        print(f"again: python -m tests.simulation.run --seeds 1 --hours {given.hours:g} --from {seeds[0]}")
+        print(
+            f"again: python -m tests.simulation.run --seeds 1 --hours {given.hours:g} --worse {given.worse:g} --from {seeds[0]}"
+        )
     return 1 if failed else 0
+
+
+def worse(times: float) -> Faults:
+    """The usual faults, more often: chances grow, times between faults shrink."""
+    usual = msgspec.structs.asdict(Faults())
+    return Faults(**{
+        name: value / times if name.endswith(("_every_seconds", "crash_seconds"))
+        else value if name.endswith("_for_seconds") else min(1.0, value * times)
+        for name, value in usual.items()
+    })  # fmt: skip
 
 
 def report(summaries: list[Summary], wall_seconds: float, cpu_seconds: float) -> None:

@@ -35,6 +35,7 @@ from tests.simulation.witness import Witness, insist
 
 COMMAND_EVERY_SECONDS = 600.0
 CALM_SECONDS = 900.0
+LAST_FAILURES_SECONDS = 120.0
 SHUTDOWN_SECONDS = 120.0
 ROUNDS_FOR_AN_ANSWER = 5
 EVENTS_SHOWN = 40
@@ -218,8 +219,12 @@ class Simulation:
         self.phase = "calm"
         self.world.calm()
         self.ask("up")
-        self.ask("start", *sorted(self.services))
+        self._start_all()
+        self.world.later(LAST_FAILURES_SECONDS, self._start_all)
         self.world.later(CALM_SECONDS, self._shut_down)
+
+    def _start_all(self) -> None:
+        self.ask("start", *sorted(self.services))
 
     def _shut_down(self) -> None:
         self.witness.all_up()

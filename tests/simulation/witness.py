@@ -38,6 +38,7 @@ class Witness:
         self._checked: Position = -1
         self._grace: dict[str, float] = {}
         self._declared: dict[str, Service] = {}
+        self._going = False
         world.watchers.append(self.began)
 
     def takes_over(self, state: State) -> None:
@@ -148,16 +149,16 @@ class Witness:
 
     def _count_grace(self, state: State) -> None:
         """How long each service may take to end when everything that needs it ends first."""
-        if state.services.declared is self._declared:
+        if state.services.declared is self._declared and bool(state.supervisor.going) == self._going:
             return
-        self._declared, self._grace = state.services.declared, {}
+        self._declared, self._going, self._grace = state.services.declared, bool(state.supervisor.going), {}
         for name in self._declared:
             self._grace_of(name)
 
     def _grace_of(self, name: str) -> float:
         if name not in self._grace:
             above = [other for other, it in self._declared.items() if name in it.depends_on]
-            if self._declared[name].category == "internal":
+            if self._going and self._declared[name].category == "internal":
                 above = [other for other, it in self._declared.items() if it.category != "internal"]
             own = self._declared[name].stop_timeout_seconds + 0.5
             self._grace[name] = own + max((self._grace_of(other) for other in above), default=0.0)
