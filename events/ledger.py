@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
 from typing import Protocol
 
-from events.catalog import CommandReceived
-from events.chain import Head, Row, link
+from events.catalog import CommandReceived, Event
+from events.chain import Head, Row, encode_header
 from events.codec import NAMES, encode
 from events.envelope import Micros, Position, Recorded
 from events.errors import DuplicateCommandError, OutOfOrderError
@@ -15,7 +19,8 @@ from events.errors import DuplicateCommandError, OutOfOrderError
 REMEMBERED_MAX = 20_000
 """How many correlations are kept at hand; older ones are looked up."""
 
-_VARIANTS = tuple(bytes([0x80 | low]) for low in range(64))
+_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
+"""Marks the first byte of the second half of a UUID as RFC 9562 wants it, and keeps six random bits."""
 
 
 class Lookup(Protocol):
@@ -32,70 +37,76 @@ class Lookup(Protocol):
 
 
 class Ledger:
-    """Turns batches into rows; nothing counts as recorded until `accept`."""
+    """Turns batches into rows, and knows the head."""
 
     def __init__(self, head: Head, lookup: Lookup) -> None:
         self.head = head
         self.lookup = lookup
         self._versions: dict[str, int] = {}
         self._correlations: dict[Position, Position] = {}
-        self._proposed: dict[str, int] = {}
 
-    def rows(self, batch: Sequence[Recorded]) -> list[Row]:
-        """The rows of a batch that follows the head.
+    @contextlib.contextmanager
+    def recording(self, batch: Sequence[Recorded]) -> Iterator[list[Row]]:
+        """The rows of a batch; they are recorded when the block ends, and never were when it fails.
 
-        Raises OutOfOrderError when it does not, DuplicateCommandError when it holds a command received before.
+        Raises OutOfOrderError when the batch does not follow the head, DuplicateCommandError when it holds a command
+        that was received before.
         """
-        self._check(batch)
-        versions: dict[str, int] = {}
-        known, correlations = self._versions, self._correlations
-        previous, rows = self.head.hash, []
-        id_at, id_start = -1, b""
-        chance = os.urandom(7 * len(batch))
-        for offset, it in enumerate(batch):
-            seq, at, event, cause = it.seq, it.at, it.event, it.cause
-            if at != id_at:
-                id_at, id_start = at, _id_start(at)
-            kind, schema = NAMES[type(event)]
-            stream = event.stream
-            version = versions[stream] = (versions.get(stream) or known.get(stream) or self._version(stream)) + 1
-            correlation = correlations[seq] = (
-                seq if cause is None else correlations.get(cause) or self.lookup.correlation_of(cause)
-            )
-            id = id_start + _VARIANTS[seq & 63] + chance[offset * 7 : offset * 7 + 7]
-            data = encode(event)
-            header = (seq, id, stream, version, kind, schema, at, it.seen, cause, correlation, it.basis, it.actor)
-            previous = link(previous, header, data)
-            rows.append((*header, data.decode(), previous))
-        self._proposed = versions
-        return rows
-
-    def accept(self, rows: Sequence[Row]) -> None:
-        """These rows, the last that were asked for, are durable now."""
+        try:
+            rows = self._rows(batch)
+            yield rows
+        except BaseException:
+            self._versions.clear()
+            raise
         last = rows[-1]
         self.head = Head(last[0], last[6], last[13])
-        self._versions.update(self._proposed)
         if len(self._correlations) > REMEMBERED_MAX:
-            for seq in list(self._correlations)[: -REMEMBERED_MAX // 2]:
+            for seq in list(islice(self._correlations, REMEMBERED_MAX // 2)):
                 del self._correlations[seq]
 
-    def _version(self, stream: str) -> int:
-        version = self._versions[stream] = self.lookup.version_of(stream)
-        return version
-
-    def _check(self, batch: Sequence[Recorded]) -> None:
-        expected, at = self.head.seq + 1, self.head.at
-        commands: dict[str, Position] = {}
-        for it in batch:
-            if it.seq != expected or it.at < at or (it.cause is not None and not 0 < it.cause < it.seq):
+    def _rows(self, batch: Sequence[Recorded]) -> list[Row]:
+        versions, correlations, lookup = self._versions, self._correlations, self.lookup
+        expected, at, previous = self.head.seq, self.head.at, self.head.hash
+        id_at, id_start = -1, b""
+        rows: list[Row] = []
+        for it, id_end in zip(batch, _id_ends(len(batch)), strict=True):
+            seq, moment, event, cause = it.seq, it.at, it.event, it.cause
+            expected += 1
+            if seq != expected or moment < at or (cause is not None and not 0 < cause < seq):
                 raise OutOfOrderError(_out_of_order(it, expected, at))
-            expected, at = expected + 1, it.at
-            if type(it.event) is CommandReceived and it.event.command_id:
-                name = it.event.command_id
-                first = commands.get(name) or self.lookup.position_of(name)
-                if first is not None:
-                    raise DuplicateCommandError(name, first)
-                commands[name] = it.seq
+            if moment != id_at:
+                id_at, id_start = moment, _id_start(moment)
+            kind, schema = NAMES[type(event)]
+            if kind == "command.received":
+                self._refuse_repeated(event, batch, seq)
+            at, stream = moment, event.stream
+            version = versions.get(stream)
+            version = versions[stream] = (lookup.version_of(stream) if version is None else version) + 1
+            correlation = correlations[seq] = (
+                seq if cause is None else correlations.get(cause) or lookup.correlation_of(cause)
+            )
+            data = encode(event)
+            header = (
+                seq, id_start + id_end, stream, version, kind, schema,
+                at, it.seen, cause, correlation, it.basis, it.actor,
+            )  # fmt: skip
+            previous = sha256(previous + encode_header(header) + sha256(data).digest()).digest()
+            rows.append((*header, data.decode(), previous))
+        return rows
+
+    def _refuse_repeated(self, event: Event, batch: Sequence[Recorded], seq: Position) -> None:
+        assert isinstance(event, CommandReceived)
+        name = event.command_id
+        if not name:
+            return
+        first = self.lookup.position_of(name)
+        for it in batch:
+            if first is not None:
+                raise DuplicateCommandError(name, first)
+            if it.seq == seq:
+                return
+            if isinstance(it.event, CommandReceived) and it.event.command_id == name:
+                first = it.seq
 
 
 def _out_of_order(it: Recorded, seq: Position, at: Micros) -> str:
@@ -111,3 +122,10 @@ def _id_start(at: Micros) -> bytes:
     """The first half of a UUIDv7 (RFC 9562, method 3): milliseconds, version, and the fraction of the millisecond."""
     milliseconds, rest = divmod(at, 1000)
     return (milliseconds << 16 | 0x7000 | rest * 4096 // 1000).to_bytes(8, "big")
+
+
+def _id_ends(count: int) -> list[bytes]:
+    """The random second halves of as many UUIDs."""
+    chance = bytearray(os.urandom(8 * count))
+    chance[::8] = chance[::8].translate(_VARIANT)
+    return [half for (half,) in struct.iter_unpack("8s", chance)]

@@ -16,8 +16,8 @@ from events.catalog import Event, LogDamaged, LogFull, LogOpened
 from events.chain import Head, Row
 from events.envelope import Micros, Position, Recorded
 from events.errors import LogDamagedError
-from events.errors import LogFullError as LogFullError
 from events.errors import LogError as LogError
+from events.errors import LogFullError as LogFullError
 from events.keeper import Keeper
 from events.ledger import Ledger
 from events.lock import Lock
@@ -171,12 +171,11 @@ class Log:
         """
         if not batch:
             return
-        rows = self._ledger.rows(batch)
-        try:
-            self._write(rows)
-        except sqlite3.Error as error:
-            self._write_again(rows, error)
-        self._ledger.accept(rows)
+        with self._ledger.recording(batch) as rows:
+            try:
+                self._write(rows)
+            except sqlite3.Error as error:
+                self._write_again(rows, error)
         self._keeper.wake.set()
 
     def _write(self, rows: Sequence[Row]) -> None:
@@ -250,18 +249,26 @@ class Log:
         ))  # fmt: skip
 
     def _begin(self, opened: Recorded, known: rotation.Carried) -> None:
-        rows = self._ledger.rows([opened])
-        path = rotation.create(self.home, self._number + 1, rows[0], known, self._connect)
-        connection = self._connect(path)
-        prepare(connection, path)
+        with self._ledger.recording([opened]) as rows:
+            path = rotation.create(self.home, self._number + 1, rows[0], known, self._connect)
+            connection = self._open_new(path)
         self._connection, self._number = connection, self._number + 1
-        self._ledger.accept(rows)
         self._ledger.lookup = self
         if self._damage is not None:
             self._problems.append(_told(self._damage))
             self._damage = None
         with contextlib.suppress(OSError):
             files.write_head(self.home, files.OutsideHead.of(self.log_id, self.head))
+
+    def _open_new(self, path: Path) -> sqlite3.Connection:
+        """A new file that can't be written to must not stand in the way of the old one."""
+        try:
+            connection = self._connect(path)
+            prepare(connection, path)
+        except BaseException:
+            path.unlink()
+            raise
+        return connection
 
     def _remember_damage(self) -> None:
         """A crash right after a damaged file was replaced must not keep it from being told."""

@@ -39,9 +39,8 @@ class MemoryLog:
         """
         if not batch:
             return
-        rows = self._ledger.rows(batch)
-        self._rows += rows
-        self._ledger.accept(rows)
+        with self._ledger.recording(batch) as rows:
+            self._rows += rows
         for it in batch:
             if isinstance(it.event, CommandReceived) and it.event.command_id:
                 self._commands[it.event.command_id] = it.seq

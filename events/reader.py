@@ -6,7 +6,7 @@ import contextlib
 import re
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,18 @@ class Reader:
                 raise LogDamagedError(part.path.name, problem, expected - 1)
             yield from self._recorded(part, rows)
             expected = rows[-1][0] + 1
+
+    def follow(self, after: Position, wait: Callable[[], bool]) -> Iterator[Recorded]:
+        """Every event after `after`, those included that are still to come; it never passes a gap.
+
+        Where there is none, `wait` returns when it is time to look again; it ends the iteration by returning False.
+        """
+        while True:
+            for recorded in self.read(after):
+                after = recorded.seq
+                yield recorded
+            if not wait():
+                return
 
     def rows(
         self,

@@ -58,6 +58,14 @@ def carried(connection: sqlite3.Connection) -> Carried:
     return found
 
 
+def stored(connection: sqlite3.Connection) -> Carried:
+    """What this file carries of the files before it."""
+    return Carried(
+        dict(connection.execute("SELECT stream, version FROM carried_streams").fetchall()),
+        dict(connection.execute("SELECT command_id, seq FROM carried_commands").fetchall()),
+    )
+
+
 def create(home: Path, number: int, first: Row, known: Carried, connect: Connect) -> Path:
     """Make log file `number`, durably, with `first` as its first event; raises sqlite3.Error and OSError."""
     path = path_of(home, number)
