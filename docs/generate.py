@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+import typer
 
 from events import catalog
 from events.envelope import Recorded
+from nexus.cli.app import make_app
+from nexus.cli.checks import Check
+from nexus.cli.compare import Shown
+from nexus.cli.replay import Turn
 from nexus.config.reference import reference
+from projections import views
+from projections.explanation import Explanation
 
 REFERENCE = Path(__file__).parent / "reference"
 SECTION = re.compile(r"^# -- (.+?) -+$|^class (\w+)\(", re.MULTILINE)
@@ -72,14 +80,20 @@ def table(struct: Struct, hidden: tuple[str, ...] = IN_EVERY_DECISION) -> str:
     shown = [it for it in msgspec.structs.fields(struct) if it.name not in hidden]
     if not shown:
         return ""
-    rows = [f"| `{it.name}` | {cell(annotation(struct, it.name))} | {default(it)} |" for it in shown]
-    return "\n".join(["| field | type | default |", "|---|---|---|", *rows])
+    head, line = "| field | type |", "|---|---|"
+    rows = [f"| `{it.name}` | {cell(annotation(struct, it))} |" for it in shown]
+    if not all(it.required for it in shown):
+        head, line = f"{head} default |", f"{line}---|"
+        rows = [f"{row} {default(it)} |" for row, it in zip(rows, shown, strict=True)]
+    return "\n".join([head, line, *rows])
 
 
-def annotation(struct: Struct, field: str) -> str:
-    """The type of a field as it is written in the code."""
-    owner = next(base for base in struct.__mro__ if field in inspect.get_annotations(base))
-    return str(inspect.get_annotations(owner)[field])
+def annotation(struct: Struct, field: msgspec.structs.FieldInfo) -> str:
+    """The type of a field as it is written in the code; of a choice, what there is to choose from."""
+    if get_origin(field.type) is Literal:
+        return " | ".join(msgspec.json.encode(value).decode() for value in get_args(field.type))
+    owner = next(base for base in struct.__mro__ if field.name in inspect.get_annotations(base))
+    return str(inspect.get_annotations(owner)[field.name])
 
 
 def default(field: msgspec.structs.FieldInfo) -> str:
@@ -107,7 +121,117 @@ def made_from(source: str) -> str:
     return f"*Made from `{source}` by `docs/generate.py`: change it there.*"
 
 
-PAGES: dict[str, Callable[[], str]] = {"configuration.md": reference, "events.md": events_page}
+# -- the JSON forms ------------------------------------------------------------------------------
+
+JSON_HEAD = """\
+# JSON forms
+
+Every command takes `--json`. Moments are written `2026-03-01T09:15:00.000000Z`. Fields are only ever added, never
+renamed or removed; what is not known is `null`. Position, here and below: the number of an event.
+
+An error is one object on standard error: `type`, `title`, `status`, and where they help `expected`, `found` and
+`next_step`. The [exit code](exit-codes.md) is then 1.
+
+| command | form |
+|---|---|
+| `up`, `start`, `stop`, `restart`, `down`, `detach` | `{seq, done, problems}`: where the wish was recorded, \
+whether it came true, and if not why, by service; `up` has `url` too |
+| `status` | [status](#status) |
+| `events` | [event](#event), one a line |
+| `decisions` | [decisions](#decisions) |
+| `explain` | [explanation](#explanation) |
+| `replay --from`, `replay` | [turn](#turn), one a line |
+| `replay --at` | [status](#status) |
+| `replay --check` | `{checked, differences}`, each of them a [difference](#difference) |
+| `alerts` | [alerts](#alerts) |
+| `graph` | [graph](#graph) |
+| `ports` | [ports](#ports) |
+| `ports --free N` | `{seq, at, free: [port]}` |
+| `lease` | [leases](#leases); of one lease, a LeaseView |
+| `logs` | `{instance, line}`, one a line |
+| `verify` | `{ok, files: [path], events, head: {seq, at, hash}, problems: [text]}` |
+| `doctor` | `{ok, checks}`, each of them a [check](#check) |
+| `init` | `{file}` |
+| `version` | `{version, python, sqlite, platform}` |"""
+
+FORMS: dict[str, Struct] = {
+    "status": views.Status,
+    "event": views.EventView,
+    "decisions": views.DecisionsView,
+    "explanation": Explanation,
+    "turn": Turn,
+    "difference": Shown,
+    "alerts": views.AlertsView,
+    "graph": views.GraphView,
+    "ports": views.PortsView,
+    "leases": views.LeasesView,
+    "check": Check,
+}
+
+
+def json_page() -> str:
+    """What programs are given: the forms of the command line and of REST."""
+    parts, below = [JSON_HEAD], list[Struct]()
+    for name, form in FORMS.items():
+        parts += [f"## {name}", documented(form), table(form, hidden=())]
+        below += [it for it in nested(form) if it not in below]
+    parts += ["## Types that these forms use"]
+    parts += [part for it in below for part in (f"### {it.__name__}", documented(it), table(it, hidden=()))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def nested(form: Struct) -> list[Struct]:
+    """The types that a form is made of, without itself."""
+    found, left = list[Struct](), [form]
+    while left:
+        for it in structs_in(tuple(field.type for field in msgspec.structs.fields(left.pop()))):
+            if it not in (form, *found):
+                found.append(it)
+                left.append(it)
+    return found
+
+
+def structs_in(types: tuple[object, ...]) -> Iterator[Struct]:
+    """The structures that types such as `list[X] | None` speak of."""
+    for it in types:
+        if isinstance(it, type) and issubclass(it, msgspec.Struct):
+            yield it
+        yield from structs_in(get_args(it))
+
+
+# -- the command line ----------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options."""
+    root = typer.main.get_command(make_app(lambda home, file: None))
+    return "\n\n".join(["# Commands", made_from("nexus/cli"), *command_parts("nexus", root)]) + "\n"
+
+
+def command_parts(path: str, command: Any) -> Iterator[str]:
+    """A command, and those below it."""
+    context = typer.Context(command, info_name=path)
+    yield f"## {path}"
+    arguments = [it.metavar or it.name.upper() for it in command.params if it.param_type_name == "argument"]
+    below = command.list_commands(context) if hasattr(command, "list_commands") else []
+    yield f"```text\n{' '.join([path, '[OPTION]...', *arguments, *(['COMMAND'] if below else [])])}\n```"
+    yield inspect.cleandoc(command.help or "")
+    records = [it.get_help_record(context) for it in command.params if not getattr(it, "hidden", False)]
+    rows = [f"| {cell(re.sub(' <.*', '', words))} | {meaning} |" for words, meaning in filter(None, records)]
+    if rows:
+        yield "\n".join(["| argument or option | meaning |", "|---|---|", *rows])
+    for name in below:
+        it = command.get_command(context, name)
+        if not it.hidden:
+            yield from command_parts(f"{path} {name}", it)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "configuration.md": reference,
+    "events.md": events_page,
+    "json.md": json_page,
+}
 
 
 def main() -> None:

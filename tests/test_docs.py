@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_group
 
 from events.catalog import Decision, Event, InstanceDecision, InstanceEvent, RunEvent
+from nexus.cli.app import COMMANDS
 from nexus.config.keys import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +59,20 @@ def test_every_kind_of_event_is_documented() -> None:
     """The reference has a heading for each kind."""
     page = (DOCS / "reference" / "events.md").read_text("utf-8")
     assert [kind for kind in kinds() if f"### `{kind}`" not in page] == []
+
+
+def test_every_command_and_option_is_documented() -> None:
+    """The reference has a section for each command, and in it every option."""
+    page = (DOCS / "reference" / "cli.md").read_text("utf-8")
+    sections = {part.partition("\n")[0]: part for part in page.split("\n## ")[1:]}
+    missing = []
+    for name in COMMANDS:
+        command: Any = get_group(COMMANDS[name]()).commands[name]
+        if not command.hidden:
+            section = sections.get(f"nexus {name}", "")
+            words = [word for it in command.params for word in it.opts if word.startswith("-")]
+            missing += [f"{name} {word}" for word in [f"nexus {name}", *words] if word not in section]
+    assert missing == []
 
 
 def test_every_setting_is_documented() -> None:
@@ -104,4 +121,5 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     site = yaml.safe_load(text)
     assert site["theme"]["font"] is False
+    assert site["plugins"] == ["search"]
     assert "://" not in text

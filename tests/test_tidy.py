@@ -37,7 +37,7 @@ FOREIGN = {
 
 def tracked() -> list[Path]:
     """Every file of the project, new ones included."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return sorted(path for path in (ROOT / name for name in set(listed)) if path.is_file())
 
