@@ -134,7 +134,8 @@ class LinuxProcesses:
             except FileNotFoundError:
                 self._claim_for_good(run, instance)
                 return [Draft(RunAbandoned(instance=instance, run=run))]
-            if record.pid or not record.held or time.monotonic() > give_up_at:
+            settled = not record.held or (record.pid and record.status is None)
+            if settled or time.monotonic() > give_up_at:
                 break
             time.sleep(0.0005)
         watch = Watch(run, instance, 0, record.pid)
@@ -337,6 +338,8 @@ class LinuxProcesses:
         def again() -> None:
             try:
                 call(watch, delay)
+            except FileNotFoundError:  # it was forgotten
+                self._drop(watch)
             except OSError:
                 self._later(call, watch, delay)
 

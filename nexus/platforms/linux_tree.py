@@ -37,7 +37,7 @@ class Tree(msgspec.Struct, frozen=True):
     leader: int = 0
 
     def members(self) -> list[Process]:
-        """Everything alive that belongs to the run, the oldest first, the shim left out."""
+        """Everything alive that belongs to the run, parents before their children, the shim left out."""
         table = {process.pid: process for process in processes()}
         found = {pid for pid, process in table.items() if self._is_marked(process)}
         frontier = found
@@ -46,7 +46,7 @@ class Tree(msgspec.Struct, frozen=True):
             frontier = children - found
             found |= frontier
         alive = [table[pid] for pid in found if not table[pid].zombie]
-        return sorted(alive, key=lambda process: process.created)
+        return sorted(alive, key=lambda process: (process.created, process.pid))
 
     def owns(self, pid: int) -> bool:
         """Whether that process is alive and belongs to the run by marker, lock or session."""
