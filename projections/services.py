@@ -12,6 +12,7 @@ from events.catalog import (
     DeadlineReached,
     KillDecided,
     PortRefused,
+    ProbeFailed,
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
@@ -39,9 +40,10 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     """One replica of a service.
 
     `run` is the present run, 0 without one. `failures` in a row count up to the last time that it stayed well, and
-    `answered` of them have been answered by a decision. `stopped_by` is the last decision to end the present run.
-    `changed` is the last event that may call for a decision: whatever is decided next was caused by it. `problem`
-    says in words what went wrong last.
+    `answered` of them have been answered by a decision; `delayed` says that the next try is still to wait. `well_since`
+    is when its good answers began, 0 while they are not good. `bounce` says why the present run is to be replaced,
+    `stopped_by` is the last decision to end it. `changed` is the last event that may call for a decision: whatever is
+    decided next was caused by it. `problem` says in words what went wrong last.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int = 0
     started_at: Micros = 0
     ready_at: Micros = 0
+    well_since: Micros = 0
     since: Micros = 0
     failures: int = 0
     answered: int = 0
@@ -157,8 +160,8 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     was = services.instances[event.instance]
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
-        bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports, changed=it.seq,
-        restarts=was.restarts + (event.attempt > 0), answered=was.failures,
+        well_since=0, bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports,
+        changed=it.seq, restarts=was.restarts + (event.attempt > 0), answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
 
@@ -171,7 +174,7 @@ def _started(services: Services, it: Recorded, event: RunStarted) -> Services:
     changes: dict[str, Any] = {"pid": event.pid, "changed": it.seq}
     declared = services.declared.get(event.service)
     if instance.state == "starting" and (declared is None or declared.probe is None):
-        changes |= {"state": "running", "since": it.at, "ready_at": it.at}
+        changes |= {"state": "running", "since": it.at, "ready_at": it.at, "well_since": it.at}
     return changed(services, event.instance, **changes)
 
 
@@ -188,9 +191,29 @@ def _adopted(services: Services, it: Recorded, event: RunAdopted) -> Services:
 def _ready(services: Services, it: Recorded, event: ProbePassed) -> Services:
     if services.runs.get(event.run) != event.instance:
         return services
-    if services.instances[event.instance].state != "starting":
-        return changed(services, event.instance, changed=it.seq)
-    return changed(services, event.instance, state="running", since=it.at, ready_at=it.at, problem="", changed=it.seq)
+    instance = services.instances[event.instance]
+    if instance.state in ("starting", "running"):
+        instance = replace(instance, well_since=instance.well_since or it.at)
+    if instance.state == "starting":
+        instance = replace(instance, state="running", since=it.at, ready_at=it.at, problem="")
+    return _with(services, replace(instance, changed=it.seq))
+
+
+@fold.on(ProbeFailed)
+def _unwell(services: Services, it: Recorded, event: ProbeFailed) -> Services:
+    instance = services.instances.get(event.instance)
+    if instance is None or instance.run != event.run or not instance.well_since:
+        return services
+    return _with(services, replace(_forgiven(services, it, instance), well_since=0))
+
+
+def _forgiven(services: Services, it: Recorded, instance: Instance) -> Instance:
+    """Its failures are forgotten once it has stayed well for long enough."""
+    declared = services.declared.get(instance.service)
+    if declared is None or not instance.well_since:
+        return instance
+    stayed = it.at - instance.well_since >= declared.restart.reset_after_seconds * 1_000_000
+    return replace(instance, failures=0, answered=0) if stayed else instance
 
 
 # -- a run ends ----------------------------------------------------------------------------------
@@ -266,10 +289,10 @@ def _ended(services: Services, it: Recorded, name: str, failure: str = "", compl
     services = replace(services, runs={run: of for run, of in services.runs.items() if run != was.run})
     if name not in _declared_names(services, was.service):
         return replace(services, instances={n: i for n, i in services.instances.items() if n != name})
-    instance = replace(was, run=0, pid=0, ports={}, bounce="", changed=it.seq, since=it.at)
-    reset_seconds = services.declared[was.service].restart.reset_after_seconds
-    stayed_well = was.ready_at and it.at - was.ready_at >= reset_seconds * 1_000_000
-    if completed or stayed_well or not was.wanted:
+    instance = replace(
+        _forgiven(services, it, was), run=0, pid=0, ports={}, well_since=0, bounce="", changed=it.seq, since=it.at
+    )  # fmt: skip
+    if completed or not was.wanted:
         instance = replace(instance, failures=0, answered=0)
     if not was.wanted:
         return _with(services, replace(instance, state="stopped"))

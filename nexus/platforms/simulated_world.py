@@ -20,8 +20,8 @@ from nexus.platforms.base import Launch
 SECOND = 1_000_000
 START: Micros = 1_700_000_000 * SECOND
 
-Trouble = Literal["missing", "crashing", "hanging"]
-TROUBLES: tuple[Trouble, ...] = ("missing", "crashing", "hanging")
+Trouble = Literal["missing", "crashing", "hanging", "answering badly"]
+TROUBLES: tuple[Trouble, ...] = ("missing", "crashing", "hanging", "answering badly")
 ENDS: tuple[tuple[int | None, str | None], ...] = ((0, None), (1, None), (2, None), (137, None), (None, "SEGV"))
 
 
@@ -200,6 +200,8 @@ class World:
         else:
             slow = self._fault("starts slowly", faults.slow_start)
             self.later(self.random.random() * (30.0 if slow else 0.5), lambda: self._ready(process))
+        if trouble == "answering badly":
+            self.later(self.random.random() * 5, lambda: self._sicken(process))
         if program in self.tasks:
             self.later(self.random.random() * 20, lambda: self.exit(process, 0))
         self._age(process)

@@ -13,6 +13,7 @@ from events.catalog import (
     Event,
     KillDecided,
     PortRefused,
+    ProbeFailed,
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
@@ -38,7 +39,7 @@ class Story(msgspec.Struct):
     """What happened to one instance so far."""
 
     run: Position = 0
-    ready_at: Micros = 0
+    well_since: Micros = 0
     failures: int = 0
     not_before: Micros = 0
     stopping: StopDecided | None = None
@@ -124,13 +125,26 @@ class Auditor:
         self.begun.add(event.run)
         service = self.declared.get(event.service)
         if service is None or service.probe is None:
-            self._story(event.instance).ready_at = it.at
+            self._story(event.instance).well_since = it.at
 
     def passed(self, it: Recorded, event: ProbePassed) -> None:
-        """The first good answer makes a run ready."""
+        """A good answer begins a time of health, unless it comes too late."""
         story = self._story(event.instance)
-        if story.run == event.run and not story.ready_at:
-            story.ready_at = it.at
+        if story.run == event.run and not story.well_since and story.stopping is None:
+            story.well_since = it.at
+
+    def unwell(self, it: Recorded, event: ProbeFailed) -> None:
+        """A bad answer ends a time of health."""
+        story = self._story(event.instance)
+        if story.run == event.run:
+            self._stayed(it, story, event.service)
+            story.well_since = 0
+
+    def _stayed(self, it: Recorded, story: Story, name: str) -> None:
+        """Failures are forgotten after a time of health that was long enough."""
+        service = self.declared.get(name)
+        if story.well_since and service and it.at - story.well_since >= service.restart.reset_after_seconds * 1e6:
+            story.failures = 0
 
     def stop_decided(self, it: Recorded, event: StopDecided) -> None:
         """A stop is for the present run."""
@@ -151,10 +165,8 @@ class Auditor:
             return
         failed = self._failed(event, story)
         service = self.declared.get(event.service)
-        stayed = story.ready_at and service and it.at - story.ready_at >= service.restart.reset_after_seconds * 1e6
-        story.run, story.stopping = 0, None
-        if stayed:
-            story.failures = 0
+        self._stayed(it, story, event.service)
+        story.run, story.stopping, story.well_since = 0, None, 0
         if failed and service and story.wanted:
             self._fails(it, story, service)
 
@@ -196,8 +208,8 @@ def _handlers() -> dict[type[Event], object]:
     of = Auditor
     return {
         ConfigurationLoaded: of.loaded, CommandReceived: of.asked, StartDecided: of.start_decided,
-        RunStarted: of.started, ProbePassed: of.passed, StopDecided: of.stop_decided, KillDecided: of.kill_decided,
-        RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended, PortRefused: of.port_refused,
+        RunStarted: of.started, ProbePassed: of.passed, ProbeFailed: of.unwell, StopDecided: of.stop_decided,
+        KillDecided: of.kill_decided, RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended, PortRefused: of.port_refused,
         RestartScheduled: of.scheduled, ServiceGivenUp: of.given_up,
     }  # fmt: skip
 

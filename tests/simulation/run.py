@@ -37,9 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     report(summaries, time.perf_counter() - began, time.process_time() - began_cpu)
     for problem, seeds in failed.items():
         print(f"\n{len(seeds)} failed, seed {seeds[0]} first: {problem}")
-        print(
-            f"again: python -m tests.simulation.run --seeds 1 --hours {given.hours:g} --worse {given.worse:g} --from {seeds[0]}"
-        )
+        print(f"again: --seeds 1 --hours {given.hours:g} --worse {given.worse:g} --from {seeds[0]}")
     return 1 if failed else 0
 
 
