@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -14,8 +14,9 @@ from psycopg.rows import DictRow, dict_row
 from common import Json, Problem
 
 Connection = psycopg.AsyncConnection[DictRow]
-CONNECT_TIMEOUT_SECONDS = 0.8
-QUERY_TIMEOUT_SECONDS = 1.0
+CONNECT_TIMEOUT_SECONDS = 0.7
+PING_TIMEOUT_SECONDS = 0.5
+STATEMENT_TIMEOUT_SECONDS = 5.0
 
 
 class Database:
@@ -30,13 +31,10 @@ class Database:
         """The rows of a statement; raises Problem 503 when PostgreSQL does not answer, 422 when it refuses a value."""
         try:
             async with self._turn:
-                patience = asyncio.get_running_loop().call_later(QUERY_TIMEOUT_SECONDS, self._cut)
-                try:
-                    connection = await self._alive() or await self._connect()
+                connection = await self._alive() or await self._connect()
+                with self._patience(STATEMENT_TIMEOUT_SECONDS):
                     cursor = await connection.execute(statement, values)
                     return await cursor.fetchall() if cursor.description else []
-                finally:
-                    patience.cancel()
         except (psycopg.OperationalError, TimeoutError) as error:
             said = " ".join(str(error).split()) or f"no connection within {CONNECT_TIMEOUT_SECONDS} s"
             raise Problem(503, "Database unavailable", f"database: {said}", service="database") from error
@@ -54,7 +52,8 @@ class Database:
         """The connection if the server still answers on it: asked first, so that no statement is executed twice."""
         if self._connection:
             try:
-                await self._connection.execute("SELECT 1")
+                with self._patience(PING_TIMEOUT_SECONDS):
+                    await self._connection.execute("SELECT 1")
             except psycopg.OperationalError:
                 await self.close()
         return self._connection
@@ -64,12 +63,25 @@ class Database:
             connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row)
         self._connection = connection
         if self.prepare:
-            await self.prepare(connection)
+            try:
+                with self._patience(STATEMENT_TIMEOUT_SECONDS):
+                    await self.prepare(connection)
+            except psycopg.Error:
+                await self.close()
+                raise
             self.prepare = None
         return connection
 
+    @contextlib.contextmanager
+    def _patience(self, seconds: float) -> Iterator[None]:
+        """Make a server that hangs look like one that left: psycopg waits for it even when it is cancelled."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._cut)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def _cut(self) -> None:
-        """Make a server that hangs look like one that left: psycopg would wait for it even when it is cancelled."""
         with contextlib.suppress(psycopg.Error, OSError):
             if self._connection:
                 with socket.fromfd(self._connection.pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as way:

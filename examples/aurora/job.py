@@ -82,10 +82,11 @@ def run_tests(folder: Path) -> str | None:
 
 
 def listen(progress: Progress, listener: socket.socket) -> None:
-    """Serve listeners for as long as the process lives."""
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(target=progress.tell, args=[connection]).start()
+    """Serve listeners until `listener` is closed."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=progress.tell, args=[connection]).start()
 
 
 def main() -> None:

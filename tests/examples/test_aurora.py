@@ -34,6 +34,7 @@ from tests.examples.harness import EXAMPLES, Service, StandIn, eventually, free_
 
 FOLDER = EXAMPLES / "aurora"
 NAMES = ("database", "router", "aurora-core", "synthesis-engine", "ide-bridge")
+web = httpx.Client(trust_env=False)
 CUSTOMER = {"name": "Customer", "fields": {"email": "string", "age": "integer", "rate": "number", "vip": "boolean"}}
 
 
@@ -84,11 +85,11 @@ class Aurora:
 
     def get(self, path: str) -> Any:
         """What the router answers; fails when it is a problem."""
-        return httpx.get(self.url("router") + path).raise_for_status().json()
+        return web.get(self.url("router") + path).raise_for_status().json()
 
     def post(self, path: str, body: Any) -> Any:
         """What the router answers; fails when it is a problem."""
-        return httpx.post(self.url("router") + path, json=body).raise_for_status().json()
+        return web.post(self.url("router") + path, json=body).raise_for_status().json()
 
     def database_answers(self) -> bool:
         """Whether Nexus's own probe is content."""
@@ -99,7 +100,7 @@ class Aurora:
     def all_well(self) -> bool:
         """Whether every health check answers ok."""
         paths = {"router": "", "aurora-core": "", "synthesis-engine": "synthesis/", "ide-bridge": "bridge/"}
-        answers = [httpx.get(f"{self.url(name)}/api/{path}health").json()["status"] for name, path in paths.items()]
+        answers = [web.get(f"{self.url(name)}/api/{path}health").json()["status"] for name, path in paths.items()]
         return self.database_answers() and answers == ["ok"] * 4
 
     def outcome(self, job: int) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def reachable_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def aurora() -> Iterator[Aurora]:
     """All five, well. The first start finds what an interrupted one left behind."""
-    with reachable_folder() as folder:
+    with reachable_folder() as folder, contextlib.closing(web):
         (folder / "database/unfinished/base").mkdir(parents=True)
         running = Aurora(folder)
         try:
@@ -190,9 +191,9 @@ def test_a_task_is_kept_found_and_ended_once(aurora: Aurora) -> None:
     assert task["state"] == "open"
     assert [it["id"] for it in aurora.get("/core/api/tasks?search=greenhouse&state=open")["tasks"]] == [task["id"]]
     url = f"{aurora.url('router')}/core/api/tasks/{task['id']}"
-    assert httpx.patch(url, json={"state": "running"}).json()["state"] == "running"
-    assert httpx.patch(url, json={"state": "done", "result": [1]}).json()["result"] == [1]
-    again = httpx.patch(url, json={"state": "failed"})
+    assert web.patch(url, json={"state": "running"}).json()["state"] == "running"
+    assert web.patch(url, json={"state": "done", "result": [1]}).json()["result"] == [1]
+    again = web.patch(url, json={"state": "failed"})
     assert again.status_code == 409
     assert again.headers["content-type"] == "application/problem+json"
     assert f"Task {task['id']} is done" in again.json()["detail"]
@@ -218,7 +219,7 @@ def test_a_bad_request_is_told_what_is_wrong(
     aurora: Aurora, method: str, path: str, body: bytes, status: int, words: str
 ) -> None:
     """One problem document that names the thing."""
-    answer = httpx.request(method, aurora.url("router") + path, content=body)
+    answer = web.request(method, aurora.url("router") + path, content=body)
     assert answer.status_code == status
     assert words in answer.json()["detail"]
 
@@ -227,7 +228,7 @@ def test_a_bad_request_is_told_what_is_wrong(
 def test_a_web_page_of_another_site_is_refused(aurora: Aurora, headers: dict[str, str]) -> None:
     """Neither its Origin nor its own name for this machine gets an answer."""
     for name in NAMES[1:]:
-        answer = httpx.post(f"{aurora.url(name)}/api/tasks", json={"title": "x"}, headers=headers)
+        answer = web.post(f"{aurora.url(name)}/api/tasks", json={"title": "x"}, headers=headers)
         assert answer.status_code == 403
     with pytest.raises(InvalidStatus, match="403"):
         connect(
@@ -241,13 +242,13 @@ def test_the_router_says_what_nexus_says_of_a_service(aurora: Aurora) -> None:
     url = aurora.url("router") + path
     try:
         aurora.nexus.say("synthesis-engine", state="failed", health="unhealthy")
-        stopped = eventually(lambda: (it := httpx.get(url)).status_code == 503 and it).json()
+        stopped = eventually(lambda: (it := web.get(url)).status_code == 503 and it).json()
         assert (stopped["service"], stopped["nexus"]) == (
             "synthesis-engine",
             {"state": "failed", "health": "unhealthy"},
         )
         aurora.nexus.say("synthesis-engine", free_port())
-        gone = eventually(lambda: (it := httpx.get(url)).status_code == 502 and it).json()
+        gone = eventually(lambda: (it := web.get(url)).status_code == 502 and it).json()
         assert "synthesis-engine at 127.0.0.1" in gone["detail"]
         assert gone["nexus"] == {"state": "running", "health": "healthy"}
     finally:
@@ -290,9 +291,9 @@ def test_instances_take_turns(aurora: Aurora) -> None:
     url = f"{aurora.url('router')}/bridge/a%2Fb/%C3%A9?q=1&q=%26"
     try:
         aurora.nexus.say("ide-bridge", *(it.server_port for it in servers))
-        eventually(lambda: httpx.post(url, content=b"1", headers={"X-Word": "w"}).status_code == 201)
+        eventually(lambda: web.post(url, content=b"1", headers={"X-Word": "w"}).status_code == 201)
         for _ in range(5):
-            httpx.post(url, content=b"1", headers={"X-Word": "w"})
+            web.post(url, content=b"1", headers={"X-Word": "w"})
     finally:
         aurora.nexus.say("ide-bridge", aurora.ports["ide-bridge"])
         for server, thread in zip(servers, threads, strict=True):
@@ -308,7 +309,7 @@ def test_instances_take_turns(aurora: Aurora) -> None:
 def test_generated_python_passes_its_own_tests(aurora: Aurora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job tells its steps on a port of its own, and its result is a module with tests that pass."""
     job = aurora.post("/synthesis/api/synthesis/jobs", CUSTOMER)
-    with httpx.stream("GET", f"{aurora.url('router')}/synthesis/api/synthesis/jobs/{job['id']}/progress") as answer:
+    with web.stream("GET", f"{aurora.url('router')}/synthesis/api/synthesis/jobs/{job['id']}/progress") as answer:
         steps = [json.loads(line) for line in answer.iter_lines()]
     assert 1024 < steps[0]["port"] != aurora.ports["synthesis-engine"]
     assert [it["number"] for it in steps[1:-1]] == [1, 2, 3]
@@ -376,7 +377,7 @@ def test_an_editor_follows_the_bridge_to_another_port(aurora: Aurora) -> None:
     """Where Nexus says that a service has moved, the router goes there at once, for requests and WebSockets."""
     try:
         aurora.nexus.say("ide-bridge", free_port())
-        eventually(lambda: httpx.get(f"{aurora.url('router')}/bridge/api/bridge/health").status_code == 502)
+        eventually(lambda: web.get(f"{aurora.url('router')}/bridge/api/bridge/health").status_code == 502)
     finally:
         aurora.nexus.say("ide-bridge", aurora.ports["ide-bridge"])
     with aurora.editor() as editor:
@@ -402,12 +403,12 @@ def test_all_get_over_a_kill_of_postgresql(aurora: Aurora) -> None:
         job = say(editor, type="synthesize", **CUSTOMER)["job"]["id"]
         database = aurora.services["database"]
         assert database.end(signal.SIGKILL)[0] == -signal.SIGKILL
-        core = httpx.get(f"{aurora.url('aurora-core')}/api/health")
+        core = web.get(f"{aurora.url('aurora-core')}/api/health")
         assert core.status_code == 503
         assert core.json()["service"] == "database"
         assert aurora.get("/api/health")["status"] == "degraded"
         assert "database" in aurora.get("/api/health")
-        assert httpx.get(f"{aurora.url('router')}/core/api/tasks").status_code == 503
+        assert web.get(f"{aurora.url('router')}/core/api/tasks").status_code == 503
         database.start()
         eventually(aurora.all_well)
         assert aurora.get(f"/core/api/tasks/{task['id']}") == task
@@ -427,9 +428,9 @@ def test_a_database_that_hangs_is_told_in_time(aurora: Aurora) -> None:
     for process in processes:
         process.suspend()
     try:
-        answer = httpx.get(f"{aurora.url('aurora-core')}/api/health", timeout=2)
+        answer = web.get(f"{aurora.url('aurora-core')}/api/health", timeout=2)
         assert answer.status_code == 503
-        assert httpx.get(f"{aurora.url('router')}/api/health", timeout=2).json()["status"] == "degraded"
+        assert web.get(f"{aurora.url('router')}/api/health", timeout=2).json()["status"] == "degraded"
     finally:
         for process in processes:
             process.resume()
