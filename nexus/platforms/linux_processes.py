@@ -27,9 +27,10 @@ from events.envelope import Draft, Position
 from nexus.platforms import linux_launch, linux_record
 from nexus.platforms.base import Launch, Sockets
 from nexus.platforms.linux_launch import default_shell
+from nexus.platforms.linux_orphans import Zombies, adopt_orphans, children, reap
 from nexus.platforms.linux_record import Claim, Record
 from nexus.platforms.linux_status import exited, status_of
-from nexus.platforms.linux_tree import Tree, look, processes, send
+from nexus.platforms.linux_tree import Tree, group_lives, kill_group, look, send, signal_group
 
 BEGIN_LOOK_SECONDS = 0.00005
 BEGIN_WAIT_SECONDS = 0.005
@@ -38,6 +39,8 @@ BEGIN_WAIT_SECONDS = 0.005
 LOOK_AGAIN_SECONDS = 0.002
 LOOK_AGAIN_SECONDS_MAX = 0.1
 STATUS_LOOKS_MAX = 5
+SWEEP_SECONDS = 5.0
+TICKS_BETWEEN_SHIM_AND_SERVICE = 100
 
 CLEAN_UP_SECONDS = 5.0
 """After this time a run counts as ended although something that cannot be killed still holds its lock."""
@@ -53,13 +56,18 @@ SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TER
 class Watch:
     """One run that is followed by `handle`, a pidfd of its shim or, where that was killed, of its service `pid`.
 
-    `leader` is the shim while that one is watched, else 0. `asked` is the signal that asked the run to end.
+    `leader` is the shim while that one is watched, else 0; its number stays the name of the run's `session`. `here`
+    says that we began the run, so that its orphans come to us; `since` when, in ticks. `asked` is the signal that
+    asked it to end.
     """
 
     run: Position
     instance: str
     leader: int
     pid: int
+    session: int = 0
+    here: bool = False
+    since: int = 0
     handle: int = -1
     asked: str = ""
     announced: bool = True
@@ -80,6 +88,9 @@ class LinuxProcesses:
         self._post, self._sockets = post, sockets
         self._shell = shell or default_shell()
         self._watched: dict[Position, Watch] = {}
+        self._lists_orphans = adopt_orphans()
+        self._zombies = Zombies()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     # -- the interface -------------------------------------------------------------------------
 
@@ -104,7 +115,8 @@ class LinuxProcesses:
             return [Draft(linux_launch.refused(run, launch, error))]
         finally:
             claim.close()
-        watch = self._watched[run] = Watch(run, launch.instance, leader, 0, announced=False)
+        watch = Watch(run, launch.instance, leader, 0, leader, self._lists_orphans, announced=False)
+        self._watched[run] = watch
         self._open(watch)
         return self._wait_for_begin(watch)
 
@@ -171,6 +183,7 @@ class LinuxProcesses:
             watch.pid = record.pid
             process = look(record.pid)
             made = process.created if process else 0
+            watch.since = max(0, made - TICKS_BETWEEN_SHIM_AND_SERVICE)
             return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=made)
         self._drop(watch)
         self.forget(watch.run)
@@ -195,7 +208,7 @@ class LinuxProcesses:
         """What became of it; None while its shim lives and has not said a pid."""
         if record.held and not record.pid:
             return None
-        watch.pid = record.pid
+        watch.pid, watch.session = record.pid, record.shim
         if record.held or (record.pid and record.status is None):
             if self._follow(watch, record.shim, record) or self._follow(watch, record.pid, record):
                 return RunAdopted(instance=watch.instance, run=watch.run, pid=watch.pid)
@@ -227,6 +240,8 @@ class LinuxProcesses:
         return self._watch(watch, handle)
 
     def _watch(self, watch: Watch, handle: int) -> None:
+        if self._sweeping is None:
+            self._sweep()
         self._watched[watch.run] = watch
         watch.handle = handle
         asyncio.get_running_loop().add_reader(handle, self._ended, watch)
@@ -244,6 +259,7 @@ class LinuxProcesses:
             os.close(handle)
             return False
         watch.leader = pid if pid == record.shim else 0
+        watch.since = max(0, process.created - TICKS_BETWEEN_SHIM_AND_SERVICE) if process else 0
         self._watch(watch, handle)
         return True
 
@@ -257,7 +273,7 @@ class LinuxProcesses:
             os.close(watch.handle)
             watch.handle = -1
         if watch.leader:  # it is dead or dying, so this does not take long
-            _reap(watch.leader, 0)
+            reap(watch.leader, 0)
             watch.leader = 0
 
     # -- ending --------------------------------------------------------------------------------
@@ -266,22 +282,31 @@ class LinuxProcesses:
         """The watched process ended: with everything that it started, or there is more to do."""
         record = self._read(watch)
         shim_ended = watch.leader > 0
-        if shim_ended and record.held and record.status is not None and not watch.asked:
-            watch.left_behind = True
-            _kill_group(watch.leader)  # before the leader is reaped: until then the number is its own
+        if shim_ended and record.status is not None and not watch.asked:
+            kill_group(watch.leader)  # before the leader is reaped: until then the number is its own
         if not shim_ended and self._status_is_still_to_come(watch):
             return
         self._close(watch)
         if shim_ended and record.status is None and self._follow(watch, record.pid, record):
             return
-        if record.held:
-            self._later(self._clean_up, watch)
-        else:
+        if self._is_gone(watch, record):
             self._finish(watch, record)
+        else:
+            watch.left_behind = not watch.asked
+            self._later(self._clean_up, watch)
+
+    def _is_gone(self, watch: Watch, record: Record) -> bool:
+        """Whether nothing of it is left; only what an earlier supervisor began needs the whole process table."""
+        if record.held or group_lives(watch.session):
+            return False
+        if not watch.here:
+            return not self._tree(watch).members()
+        tree = self._tree(watch)
+        return not any(tree.owns(pid) for pid in self._orphans())
 
     def _status_is_still_to_come(self, watch: Watch) -> bool:
         """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
-        watch.wait_status = _reap(watch.pid)
+        watch.wait_status = reap(watch.pid)
         if watch.wait_status is None:
             watch.wait_status = status_of(watch.pid, watch.handle)
         watch.looks += 1
@@ -300,12 +325,17 @@ class LinuxProcesses:
         took_seconds = now - watch.cleaning_since
         if watch.asked and took_seconds > PATIENCE_SECONDS:
             watch.asked, watch.cleaning_since = "", now
-        if not record.held or (not watch.asked and took_seconds > CLEAN_UP_SECONDS):
+        tree = self._tree(watch)
+        if watch.asked:
+            members = tree.members()
+            left = len(members)
+            if first:
+                send(members, getattr(signals, f"SIG{watch.asked}"))
+        else:
+            left = tree.kill()
+            watch.left_behind = watch.left_behind or left > 0
+        if not (left or record.held) or (not watch.asked and took_seconds > CLEAN_UP_SECONDS):
             return self._finish(watch, record)
-        if not watch.asked:
-            watch.left_behind = self._tree(watch).kill() > 0 or watch.left_behind
-        elif first:
-            send(self._tree(watch).members(), getattr(signals, f"SIG{watch.asked}"))
         return self._later(self._clean_up, watch, seconds)
 
     def _finish(self, watch: Watch, record: Record) -> None:
@@ -326,7 +356,18 @@ class LinuxProcesses:
         return self.runs / str(run)
 
     def _tree(self, watch: Watch) -> Tree:
-        return Tree(self._path(watch.run), watch.leader)
+        """Who belongs to the run; of our own orphans also those that have only its session left."""
+        orphans = frozenset(
+            pid for pid in self._orphans() if (process := look(pid)) and process.session == watch.session
+        )  # fmt: skip
+        return Tree(self._path(watch.run), watch.leader, orphans if watch.here else frozenset(), watch.since)
+
+    def _orphans(self) -> set[int]:
+        return children() - {watch.leader for watch in self._watched.values()}
+
+    def _sweep(self) -> None:
+        self._zombies.look({watch.leader for watch in self._watched.values()})
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
     def _read(self, watch: Watch) -> Record:
         return linux_record.read(self._path(watch.run))
@@ -349,27 +390,5 @@ class LinuxProcesses:
         """Signal the group that the service is in; the shim survives only what it traps."""
         service = look(watch.pid)
         group = service.group if service is not None and not service.zombie else watch.leader
-        if group in (0, os.getpgrp()):
-            return 0
-        members = [process for process in processes() if process.group == group and process.pid != watch.leader]
-        if group != watch.leader or signal in SURVIVED_BY_SHIM:
-            try:
-                os.killpg(group, number)
-            except OSError:  # nobody is left
-                return 0
-            return len(members)
-        return len(send(members, number))
-
-
-def _kill_group(leader: int) -> None:
-    with contextlib.suppress(OSError):  # then they live in groups of their own, and are looked for next
-        os.killpg(leader, signals.SIGKILL)
-
-
-def _reap(pid: int, options: int = os.WNOHANG) -> int | None:
-    """The wait status of a child of ours that has ended, else None."""
-    try:
-        ended, status = os.waitpid(pid, options)
-    except ChildProcessError:  # it was started by an earlier supervisor
-        return None
-    return status if ended else None
+        spared = watch.leader if signal not in SURVIVED_BY_SHIM else 0
+        return signal_group(group, number, watch.leader, spared)

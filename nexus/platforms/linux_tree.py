@@ -6,6 +6,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import contextlib
 import os
 import signal as signals
 from collections.abc import Iterator, Sequence
@@ -31,10 +32,16 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """What identifies the processes of a run: its file, and its leader (the shim) while that one lives."""
+    """What identifies the processes of a run.
+
+    Its file; its leader (the shim) while that one lives; orphans that are known to be its own; and `since`, when it
+    began, in ticks: nothing older belongs to it.
+    """
 
     run_file: Path
     leader: int = 0
+    orphans: frozenset[int] = frozenset()
+    since: int = 0
 
     def members(self) -> list[Process]:
         """Everything alive that belongs to the run, parents before their children, the shim left out."""
@@ -69,10 +76,11 @@ class Tree(msgspec.Struct, frozen=True):
         return pid not in (self.leader, os.getpid(), 1)
 
     def _is_marked(self, process: Process) -> bool:
-        if not self._may(process.pid):
+        if not self._may(process.pid) or process.created < self.since:
             return False
         return (
-            (self.leader > 0 and self.leader in (process.session, process.group))
+            process.pid in self.orphans
+            or (self.leader > 0 and self.leader in (process.session, process.group))
             or has_lock(process.pid, self.run_file)
             or f"{MARKER}={self.run_file}".encode() in environment(process.pid)
         )
@@ -99,6 +107,40 @@ def send(targets: Sequence[Process], number: int) -> set[Process]:
         for handle in handles.values():
             os.close(handle)
     return reached
+
+
+def signal_group(group: int, number: int, leader: int, spared: int) -> int:
+    """Signal a process group of a run, never our own; how many it reached, the run's leader not counted.
+
+    A group with a `spared` process in it is signalled one by one.
+    """
+    if group in (0, os.getpgrp()):
+        return 0
+    members = [process for process in processes() if process.group == group and process.pid != leader]
+    if spared and spared == group:
+        return len(send(members, number))
+    try:
+        os.killpg(group, number)
+    except OSError:  # nobody is left
+        return 0
+    return len(members)
+
+
+def kill_group(leader: int) -> None:
+    """Kill what is left in the group of a leader that is not reaped yet."""
+    with contextlib.suppress(OSError):
+        os.killpg(leader, signals.SIGKILL)
+
+
+def group_lives(number: int) -> bool:
+    """Whether anybody, be it a zombie, is left in the process group."""
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _handle(process: Process) -> int | None:
