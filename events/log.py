@@ -63,6 +63,7 @@ class Log:
         self._damage = found.damage
         self._problems: list[Event] = [_told(it) for it in found.notes]
         self._rotate_after = float("-inf")
+        self._closed = False
         if found.connection is None:
             self._ledger = Ledger(found.head, found.carried)
             self._begin(self._opened(max(now(), found.head.at + 1), _salvaged(home, found, salvage)), found.carried)
@@ -101,7 +102,10 @@ class Log:
             raise
 
     def close(self) -> None:
-        """Write the head, let go of the files and let the next writer in."""
+        """Write the head, let go of the files and let the next writer in; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         self._keeper.close()
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()

@@ -107,14 +107,17 @@ class Reader:
 
         Raises LogDamagedError at the first event that can't be read, unless its file was put aside already.
         """
-        expected = 0
+        expected = after + 1
         for part, rows in self._forward(_RECORDED, "", (), after, until):
-            expected = max(expected, after + 1, part.first)
+            if part is self._parts[0] or (part.opened.reason == "damaged" and rows[0][0] == part.first):
+                expected = max(expected, part.first)
             if not part.put_aside and (rows[0][0] != expected or rows[-1][0] - expected + 1 != len(rows)):
-                problem = f"events are missing after {expected - 1}, expected one for every position"
-                raise LogDamagedError(part.path.name, problem, expected - 1)
+                raise _missing(part, expected)
             yield from self._recorded(part, rows)
             expected = rows[-1][0] + 1
+        for part in self._parts:
+            if until is not None and max(expected, part.first) <= until <= (part.last or 0) and not part.put_aside:
+                raise _missing(part, expected)
 
     def follow(self, after: Position, wait: Callable[[], bool]) -> Iterator[Recorded]:
         """Every event after `after`, those included that are still to come; it never passes a gap.
@@ -349,6 +352,10 @@ class Reader:
             return
         self._connections[number] = connection
         self._parts.append(Part(number, path, rows[0][0], opened))
+
+
+def _missing(part: Part, expected: Position) -> LogDamagedError:
+    return LogDamagedError(part.path.name, f"events are missing after {expected - 1}", expected - 1)
 
 
 def _filter(kinds: Collection[str], streams: Collection[str], search: str) -> tuple[str, list[Any]]:
