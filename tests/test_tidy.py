@@ -20,17 +20,18 @@ PACKAGES = ("events", "projections", "nexus")
 
 FUNCTION_LINES_MAX = 40
 MODULE_LINES_MAX = 400
+TEST_MODULE_LINES_MAX = 500
 LONGER_MODULES = {
     "events/catalog.py": (650, "one class a kind: the list is the point, and it grows with the kinds"),
     "nexus/controller.py": (600, "the founding document gives it 600 lines"),
 }
 STARTED_FROM_OUTSIDE = {
     "nexus.main": "the `nexus` command",
-    "nexus.__main__": "python -m nexus",
-    "bench.__main__": "python -m bench",
+    "nexus.platforms.simulated": "the world that simulations run in",
+    "events.memory": "the log that simulations write to",
 }
 FOREIGN = {
-    "a path of one developer's machine": re.compile(r"(?<![\w.])/(work/|home/\w+/|root/|tmp/bash)"),
+    "a path of one developer's machine": re.compile(r"(?<![\w.])/(work|root|tmp/bash\w*)/"),
     "the host of a package registry": re.compile(r"pypi\." + r"org|python" + r"hosted|registry\." + r"npmjs"),
 }
 
@@ -64,9 +65,10 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def test_modules_stay_short() -> None:
-    """No module is longer than 400 lines, but for the named ones."""
+    """No module is longer than 400 lines, but for the named ones; one of tests may have 500."""
     lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in PYTHON.items()}
-    limits = {name: lines for name, (lines, _) in LONGER_MODULES.items()}
+    limits = {name: TEST_MODULE_LINES_MAX for name in PYTHON if name.startswith("tests/")}
+    limits |= {name: lines for name, (lines, _) in LONGER_MODULES.items()}
     assert {name: it for name, it in lengths.items() if it > limits.get(name, MODULE_LINES_MAX)} == {}
 
 
@@ -80,8 +82,8 @@ def module_name(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".")
 
 
-def imported() -> set[str]:
-    """Every module that some module of the product imports, by its full name."""
+def used() -> set[str]:
+    """Every module that the product imports or names as a file, by its full name."""
     found: set[str] = set()
     for name, tree in TREES.items():
         if name.startswith("tests/"):
@@ -91,14 +93,16 @@ def imported() -> set[str]:
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".py"):
+                found.add(module_name(f"{name.rpartition('/')[0]}/{node.value}"))
     return found
 
 
 def test_no_module_is_dead() -> None:
     """Every module of the product is used by another one or started from outside."""
-    used = imported() | set(STARTED_FROM_OUTSIDE)
-    modules = [name for name in PYTHON if name.startswith(PACKAGES) and not name.endswith("__init__.py")]
-    assert [name for name in modules if module_name(name) not in used] == []
+    alive = used() | set(STARTED_FROM_OUTSIDE)
+    modules = [name for name in PYTHON if name.startswith(PACKAGES) and not name.endswith("__.py")]
+    assert [name for name in modules if module_name(name) not in alive] == []
 
 
 def test_the_tree_names_no_machine() -> None:

@@ -26,3 +26,17 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
     came: list[int] = []
     asyncio.get_running_loop().call_later(0.01, came.append, 1)
     assert await until_async(lambda: came) == [1]
+
+
+def test_errors_may_be_asked_again() -> None:
+    """Where it is said so, an error is as good as a value that is not there yet; any other one is raised."""
+    divisors = iter([0, 0, 2])
+    assert until(lambda: 1 / next(divisors), despite=ZeroDivisionError) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        until(lambda: 1 / 0, despite=OSError)
+
+
+def test_the_last_error_is_told() -> None:
+    """What was in the way last is part of the message."""
+    with pytest.raises(AssertionError, match="last seen: ZeroDivisionError"):
+        until(lambda: 1 / 0, timeout_seconds=0.01, despite=ArithmeticError)

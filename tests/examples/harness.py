@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from tests.waiting import until
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAIT_SECONDS = 15.0
 
@@ -24,17 +26,9 @@ T = TypeVar("T")
 
 def eventually(ask: Callable[[], T | Literal[False] | None], within_seconds: float = WAIT_SECONDS) -> T:
     """The first true answer; an error or a false answer is asked again until the deadline."""
-    deadline = time.monotonic() + within_seconds
-    while True:
-        try:
-            if answer := ask():
-                return answer
-            problem: Exception = AssertionError(f"still {answer!r} after {within_seconds} s")
-        except Exception as error:
-            problem = error
-        if time.monotonic() > deadline:
-            raise problem
-        time.sleep(0.02)
+    answer = until(ask, within_seconds, despite=Exception)
+    assert answer
+    return answer
 
 
 def free_port() -> int:
