@@ -48,7 +48,10 @@ class Processes(Protocol):
     """Runs: begun once each, watched until their whole tree has ended, found again after a crash."""
 
     def start(self, run: Position, launch: Launch) -> list[Draft]:
-        """Make run `run` exist: [RunStarted], or [RunRefused] which names what to do. Its end is posted."""
+        """Make run `run` exist: [RunStarted], or [RunRefused] which names what to do; what is not known yet is posted.
+
+        Its end is posted.
+        """
 
     def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
         """Send `signal` ("TERM") to that run and to nothing else; with `tree` to all its descendants."""

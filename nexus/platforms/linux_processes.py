@@ -32,9 +32,9 @@ from nexus.platforms.linux_record import Claim, Record
 from nexus.platforms.linux_status import exited, status_of
 from nexus.platforms.linux_tree import Tree, group_lives, kill_group, look, send, signal_group
 
-BEGIN_LOOK_SECONDS = 0.00005
-BEGIN_WAIT_SECONDS = 0.005
-"""How long a caller is kept waiting for the shim to say the pid of its service; later it is posted."""
+ADOPTION_LOOK_SECONDS = 0.0005
+ADOPTION_WAIT_SECONDS = 0.005
+"""How long recovery waits for a shim that was just begun to say the pid of its service; later it is posted."""
 
 LOOK_AGAIN_SECONDS = 0.002
 LOOK_AGAIN_SECONDS_MAX = 0.1
@@ -95,9 +95,10 @@ class LinuxProcesses:
     # -- the interface -------------------------------------------------------------------------
 
     def start(self, run: Position, launch: Launch) -> list[Draft]:
-        """Make run `run` exist: [RunStarted], or [RunRefused] which names what to do.
+        """Make run `run` exist: [RunRefused], which names what to do, or nothing yet.
 
-        On a machine so busy that the pid is not known in `BEGIN_WAIT_SECONDS`, the same is posted later.
+        The shim says the pid of its service a moment later; then RunStarted is posted, or RunRefused. Nobody waits
+        for it, so that many services begin at once.
         """
         if problem := linux_launch.refusal(run, launch, self._sockets):
             return [Draft(problem)]
@@ -118,7 +119,8 @@ class LinuxProcesses:
         watch = Watch(run, launch.instance, leader, 0, leader, self._lists_orphans, announced=False)
         self._watched[run] = watch
         self._open(watch)
-        return self._wait_for_begin(watch)
+        self._later(self._begin_later, watch)
+        return []
 
     def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
         """Send `signal` ("TERM") to the run's process group; with `tree` to all its descendants, wherever they went."""
@@ -139,7 +141,7 @@ class LinuxProcesses:
 
     def adopt(self, run: Position, instance: str) -> list[Draft]:
         """What became of a run of an earlier supervisor; see `Processes.adopt`."""
-        give_up_at = time.monotonic() + BEGIN_WAIT_SECONDS
+        give_up_at = time.monotonic() + ADOPTION_WAIT_SECONDS
         while True:
             try:
                 record = linux_record.read(self._path(run))
@@ -149,7 +151,7 @@ class LinuxProcesses:
             settled = not record.held or (record.pid and record.status is None)
             if settled or time.monotonic() > give_up_at:
                 break
-            time.sleep(0.0005)
+            time.sleep(ADOPTION_LOOK_SECONDS)
         watch = Watch(run, instance, 0, record.pid)
         if event := self._found(watch, record):
             return [Draft(event)]
@@ -162,16 +164,6 @@ class LinuxProcesses:
         self._path(run).unlink(missing_ok=True)
 
     # -- beginning -----------------------------------------------------------------------------
-
-    def _wait_for_begin(self, watch: Watch) -> list[Draft]:
-        give_up_at = time.monotonic() + BEGIN_WAIT_SECONDS
-        while time.monotonic() < give_up_at:
-            with contextlib.suppress(OSError):  # too many open files: it is told later
-                if event := self._begun(watch):
-                    return [Draft(event)]
-            time.sleep(BEGIN_LOOK_SECONDS)
-        self._later(self._begin_later, watch)
-        return []
 
     def _begun(self, watch: Watch) -> RunStarted | RunRefused | None:
         """Its start, once the shim has told the pid; its refusal, when there will be none."""
