@@ -88,7 +88,12 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
     Raises ConfigurationError for the first thing that is wrong.
     """
     path = path.absolute()
-    source, document = _parsed(path, _read(path))
+    return parse(path, _read(path), environment)
+
+
+def parse(path: Path, text: str, environment: Mapping[str, str] | None = None) -> Configuration:
+    """The same of a text that stands, or is going to stand, in `path`."""
+    source, document = _parsed(path, text)
     return _configuration(source, document, inherited(os.environ if environment is None else environment))
 
 

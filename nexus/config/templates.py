@@ -54,6 +54,17 @@ class Template(NamedTuple):
         return GAP.sub(gap, self.text)
 
 
+def literal(text: str, *, variables: bool = False) -> str:
+    """The text of a template that, filled in, is `text`."""
+
+    def kept(match: re.Match[str]) -> str:
+        if match["escaped"] is not None or match["placeholder"] is not None:
+            return f"{{{match.group()}}}"
+        return f"${match.group()}" if variables else match.group()
+
+    return GAP.sub(kept, text)
+
+
 def _value(inside: str, whole: str, variable: Lookup) -> str:
     """The value of `NAME` or `NAME:-default`; raises KeyError where it has neither."""
     match = VARIABLE.fullmatch(inside)
