@@ -30,18 +30,19 @@ def decide(state: State) -> Iterator[Draft]:
     for instance in state.services.instances.values():
         if instance.state in ("starting", "running"):
             reason = _why_stop(state, instance, losses)
-            if reason and (reason.urgent or not _waits(state, instance)):
+            if reason and (reason.urgent or not _waits(state, instance, losses)):
                 yield Draft(_stop(state, instance, reason), reason.cause)
         elif instance.state == "stopping" and not instance.killed and _overdue(state, instance, "kill"):
             yield Draft(_kill(state, instance), instance.changed)
     yield from _finish(state)
 
 
-def _waits(state: State, instance: Instance) -> bool:
+def _waits(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
+    """Whether others end first; a replica that is one too many waits for nobody."""
     if state.supervisor.going and is_internal(state, instance.service):
         runs = state.services.runs.values()
         return any(not is_internal(state, state.services.instances[name].service) for name in runs)
-    return bool(dependents_alive(state, instance.service))
+    return instance.service in losses and bool(dependents_alive(state, instance.service))
 
 
 def _overdue(state: State, instance: Instance, purpose: str) -> bool:

@@ -209,8 +209,8 @@ def _handlers() -> dict[type[Event], object]:
     return {
         ConfigurationLoaded: of.loaded, CommandReceived: of.asked, StartDecided: of.start_decided,
         RunStarted: of.started, ProbePassed: of.passed, ProbeFailed: of.unwell, StopDecided: of.stop_decided,
-        KillDecided: of.kill_decided, RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended, PortRefused: of.port_refused,
-        RestartScheduled: of.scheduled, ServiceGivenUp: of.given_up,
+        KillDecided: of.kill_decided, RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended,
+        PortRefused: of.port_refused, RestartScheduled: of.scheduled, ServiceGivenUp: of.given_up,
     }  # fmt: skip
 
 

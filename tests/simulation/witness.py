@@ -89,7 +89,8 @@ class Witness:
     # -- when a run is asked to end --------------------------------------------------------------
 
     def _stop_in_order(self, event: StopDecided) -> None:
-        if not event.rule.startswith("shutdown."):
+        others = (it for it in self._instances(event.service) if it.name != event.instance)
+        if not event.rule.startswith("shutdown.") or any(it.wanted for it in others):
             return
         for process in self.world.living.values():
             needs = self.state.services.declared.get(process.instance.rpartition(".")[0])
@@ -101,8 +102,9 @@ class Witness:
     def idle(self, controller: Controller) -> None:
         """A turn is complete: everything is decided, done and known."""
         state = controller.state
-        if self.log.failing or controller._unrecorded:
+        if self.world.disk_slow or self.log.failing:
             self._hopeless_since.clear()
+        if self.log.failing or controller._unrecorded:
             return
         self._hopeless(state)
         if state.seq == self._checked:
