@@ -85,8 +85,7 @@ async def serve(home: Path, handler: Handler) -> AsyncIterator[None]:
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        for path in (home / CONTROL_FILE, Path(address)):
-            path.unlink(missing_ok=True)
+        _withdraw(home, address)
 
 
 async def _converse(
@@ -142,6 +141,12 @@ def _publish(home: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     os.replace(fresh, home / CONTROL_FILE)
+
+
+def _withdraw(home: Path, address: str) -> None:
+    (home / CONTROL_FILE).unlink(missing_ok=True)
+    if sys.platform != "win32":
+        Path(address).unlink(missing_ok=True)
 
 
 # -- the client's side ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings  # noqa: F401 - os.execvpe asks for it when this Python may be out of the user's reach
 
 
 def main(user: str, *command: str) -> None:

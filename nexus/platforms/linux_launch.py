@@ -6,6 +6,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -39,6 +40,14 @@ class LaunchRefused(ValueError):  # noqa: N818 - it is an answer, not an acciden
 def default_shell() -> str:
     """The smallest shell there is: dash takes an eighth of the memory of bash."""
     return shutil.which("dash") or shutil.which("sh") or "/bin/sh"
+
+
+def keep_descriptors() -> None:
+    """Let no service inherit what this process was given by whoever started it: a pipe, a lock, a socket."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the listing's own is closed again
+                os.set_inheritable(int(name), False)
 
 
 def refusal(run: Position, launch: Launch, sockets: Sockets) -> RunRefused | None:

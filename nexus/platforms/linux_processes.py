@@ -36,7 +36,7 @@ ADOPTION_LOOK_SECONDS = 0.0005
 ADOPTION_WAIT_SECONDS = 0.005
 """How long recovery waits for a shim that was just begun to say the pid of its service; later it is posted."""
 
-LOOK_AGAIN_SECONDS = 0.002
+LOOK_AGAIN_SECONDS = 0.001
 LOOK_AGAIN_SECONDS_MAX = 0.1
 STATUS_LOOKS_MAX = 5
 SWEEP_SECONDS = 5.0
@@ -89,6 +89,7 @@ class LinuxProcesses:
         self._shell = shell or default_shell()
         self._watched: dict[Position, Watch] = {}
         self._lists_orphans = adopt_orphans()
+        linux_launch.keep_descriptors()
         self._zombies = Zombies()
         self._sweeping: asyncio.TimerHandle | None = None
 

@@ -72,7 +72,9 @@ async def test_no_log_line_is_lost(linux: LinuxMachine) -> None:
 
 async def test_what_was_left_behind_is_ended_by_the_next_supervisor(linux: LinuxMachine) -> None:
     """A run whose service ended alone counts as alive until its stragglers are gone too."""
-    start_and_die(linux, "setsid -f sleep 1000; exit 4")
+    go = fifo(linux, "go")
+    start_and_die(linux, f"setsid -f sleep 1000; read line <{go}; exit 4")
+    go.write_text("now\n")
     await until_async(lambda: linux.record(1).status)
     only(linux.processes.adopt(1, "web.1"), RunAdopted)
     ended = await seen(linux, RunExited)

@@ -118,13 +118,15 @@ DAEMONS = {
     "without an environment": "env -i setsid -f sleep 1000",
     "with everything closed": "setsid -f sleep 1000 4>&-",
     "in its group": "sleep 1000 &",
+    "in its group with everything closed": "sleep 1000 4>&- &",
+    "in its session": "env -i sh -mc 'sleep 1000 4>&- &' 4>&-",
 }
 
 
 @pytest.mark.parametrize("daemon", DAEMONS.values(), ids=DAEMONS.keys())
 async def test_a_run_has_ended_only_when_its_whole_tree_has(linux: LinuxMachine, daemon: str) -> None:
     """Whatever a crashed service has left running is killed before its end is told."""
-    ended = await ends(linux, f"{daemon}\nsetsid -f sleep 1000\nexit 5")
+    ended = await ends(linux, f"{daemon}\nexit 5")
     assert ended.exit_code == 5
     assert ended.detail == "what it left behind was killed"
     assert linux.members(1) == []
