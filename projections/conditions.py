@@ -8,8 +8,9 @@ import msgspec
 
 from events.catalog import Condition
 from events.envelope import Position
+from projections.dependencies import Dependencies
 from projections.leases import Lease, lease_name
-from projections.services import Instance
+from projections.services import Instance, Services
 from projections.state import State
 
 ALIVE = ("starting", "running", "paused", "stopping")
@@ -48,15 +49,28 @@ class Loss(msgspec.Struct, frozen=True):
     cause: Position
 
 
+_last: tuple[Services, Dependencies, dict[str, Loss]] = (Services(), Dependencies(), {})
+
+
 def lost(state: State) -> dict[str, Loss]:
     """The services that nobody may rely on any longer: given up, not wanted, or in need of one of those."""
-    instances: dict[str, list[Instance]] = {}
-    for instance in state.services.instances.values():
-        if instance.wanted and instance.state != "failed":
-            instances[instance.service] = []
-        elif instances.get(instance.service, [instance]):
-            instances.setdefault(instance.service, []).append(instance)
-    found = {name: loss for name, down in instances.items() if down and (loss := _loss(state, name, down))}
+    global _last
+    services, dependencies, found = _last
+    if services is not state.services or dependencies is not state.dependencies:
+        # Remembered because each policy asks, mostly about the same services.
+        found = _lost(state)
+        _last = state.services, state.dependencies, found
+    return found
+
+
+def _lost(state: State) -> dict[str, Loss]:
+    instances = state.services.instances.values()
+    there = {instance.service for instance in instances if instance.wanted and instance.state != "failed"}
+    down: dict[str, list[Instance]] = {}
+    for instance in instances:
+        if instance.service not in there:
+            down.setdefault(instance.service, []).append(instance)
+    found = {name: loss for name, them in down.items() if (loss := _loss(state, name, them))}
     for name in state.dependencies.order if found else ():
         for needed, condition in state.dependencies.needs[name].items():
             if name not in found and condition != "completed" and needed in found:

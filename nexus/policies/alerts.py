@@ -9,6 +9,7 @@ import msgspec
 from events.catalog import AlertRaised, AlertResolved, Severity, Value
 from events.envelope import Draft, Position
 from projections.conditions import Loss, lost
+from projections.health import Health
 from projections.services import FAILURES_KEPT, Instance
 from projections.state import State
 
@@ -31,8 +32,10 @@ def decide(state: State) -> Iterator[Draft]:
     found: dict[str, tuple[Instance, Concern]] = {}
     losses = lost(state)
     for instance in state.services.instances.values():
-        for what, concern in _concerns(state, instance, losses):
-            found[f"{what}:{instance.name}"] = (instance, concern)
+        flapping = _flapping(state, instance)
+        if flapping or instance.state in ("failed", "waiting") or _unwell(state, instance):
+            for what, concern in _concerns(state, instance, losses, flapping):
+                found[f"{what}:{instance.name}"] = (instance, concern)
     for key, (instance, concern) in found.items():
         if key not in state.alerts.active:
             raised = AlertRaised(
@@ -55,7 +58,9 @@ def _over(state: State, key: str, raised: Position) -> Position:
     return max(instance.changed if instance else 0, health.changed if health else 0, raised)
 
 
-def _concerns(state: State, instance: Instance, losses: dict[str, Loss]) -> Iterator[tuple[str, Concern]]:
+def _concerns(
+    state: State, instance: Instance, losses: dict[str, Loss], flapping: bool
+) -> Iterator[tuple[str, Concern]]:
     name = instance.service
     if instance.state == "failed":
         yield "given_up", Concern(
@@ -65,13 +70,13 @@ def _concerns(state: State, instance: Instance, losses: dict[str, Loss]) -> Iter
         )  # fmt: skip
     if instance.wanted and instance.state == "waiting":
         yield from _stopped_by_dependency(state, instance, losses)
-    health = state.health.by_instance.get(instance.name)
-    if health and health.status == "unhealthy" and instance.state == "running":
+    health = _unwell(state, instance)
+    if health and instance.state == "running":
         yield "unhealthy", Concern(
             "warning", f"{instance.name} is unhealthy: {health.detail}", f"see `nexus logs {name}`",
             health.changed, "alerts.unhealthy", {"failures": health.failures, "last answer": health.detail},
         )  # fmt: skip
-    if _flapping(state, instance):
+    if flapping:
         yield "flapping", Concern(
             "warning", f"{instance.name} failed {FAILURES_KEPT} times within {FLAPPING_SECONDS // 60} minutes",
             f"its last problem: it {instance.problem}; see `nexus logs {name}`",
@@ -97,6 +102,11 @@ def _stopped_by_dependency(state: State, instance: Instance, losses: dict[str, L
             return
 
 
+def _unwell(state: State, instance: Instance) -> Health | None:
+    health = state.health.by_instance.get(instance.name)
+    return health if health and health.status == "unhealthy" else None
+
+
 def _flapping(state: State, instance: Instance) -> bool:
-    recent = [at for at in instance.failed_at if state.at - at <= FLAPPING_SECONDS * 1_000_000]
-    return len(recent) >= FAILURES_KEPT
+    failed_at = instance.failed_at
+    return len(failed_at) >= FAILURES_KEPT and state.at - failed_at[0] <= FLAPPING_SECONDS * 1_000_000

@@ -34,10 +34,9 @@ def decide(state: State) -> Iterator[Draft]:
     yield from _release(state)
     taken = state.leases.taken()
     for instance in state.services.instances.values():
-        declared = state.services.declared.get(instance.service)
-        if declared is None or not instance.wanted or instance.state != "waiting" or instance.delayed:
+        if instance.state != "waiting" or instance.delayed:
             continue
-        for request in declared.ports:
+        for request in state.services.declared[instance.service].ports:
             lease = state.leases.by_name.get(lease_name(instance.name, request.name))
             if lease is not None and lease.state not in ("released", "refused"):
                 continue

@@ -13,9 +13,8 @@ from projections.state import State
 def decide(state: State) -> Iterator[Draft]:
     """Answer each new failure with a later try, until the tries run out."""
     for instance in state.services.instances.values():
-        declared = state.services.declared.get(instance.service)
-        if instance.state == "waiting" and instance.failures > instance.answered and declared:
-            yield from _answer(state, instance, declared.restart)
+        if instance.state == "waiting" and instance.failures > instance.answered:
+            yield from _answer(state, instance, state.services.declared[instance.service].restart)
 
 
 def _answer(state: State, instance: Instance, restart: Restart) -> Iterator[Draft]:

@@ -28,7 +28,7 @@ def decide(state: State) -> Iterator[Draft]:
     """Stop what is to end, dependents first; kill what ignores it; finish when all is done."""
     losses = lost(state)
     for instance in state.services.instances.values():
-        if instance.state in ("starting", "running"):
+        if instance.state in ("starting", "running") and not _undisturbed(state, instance, losses):
             reason = _why_stop(state, instance, losses)
             if reason and (reason.urgent or not _waits(state, instance, losses)):
                 yield Draft(_stop(state, instance, reason), reason.cause)
@@ -49,7 +49,20 @@ def _overdue(state: State, instance: Instance, purpose: str) -> bool:
     return f"{purpose}:{instance.name}" not in state.deadlines.by_key
 
 
+def _undisturbed(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
+    """Most runs have no reason to end, and that is seen at a glance."""
+    health = state.health.by_instance.get(instance.name)
+    return (
+        instance.state == "running"
+        and instance.wanted
+        and not instance.bounce
+        and instance.service not in losses
+        and (health is None or health.status != "unhealthy")
+    )
+
+
 def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reason | None:
+    """The first reason that there is, those of somebody's wish before those of health."""
     if instance.service not in state.services.declared:
         return Reason("shutdown.undeclared", _latest(state, instance), {"why": "nexus.toml no longer has it"})
     if not instance.wanted:

@@ -17,15 +17,14 @@ def decide(state: State) -> Iterator[Draft]:
         return
     losses = lost(state)
     for instance in state.services.instances.values():
-        declared = state.services.declared.get(instance.service)
-        if declared and _may_start(state, instance, losses):
+        if instance.state == "waiting" and _may_start(state, instance, losses):
+            declared = state.services.declared[instance.service]
             yield Draft(_start(state, instance, declared), _cause(state, instance, declared))
 
 
 def _may_start(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
     return (
         instance.wanted
-        and instance.state == "waiting"
         and not instance.run
         and not instance.delayed
         and not unmet(state, instance, losses)

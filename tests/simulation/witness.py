@@ -134,9 +134,10 @@ class Witness:
         self._count_grace(state)
         now = self.world.time
         since = {}
+        gone = _gone(state)
         for name, instance in state.services.instances.items():
             declared = state.services.declared.get(instance.service)
-            if instance.run and declared and (not instance.wanted or self._rests_on_nothing(state, declared)):
+            if instance.run and declared and (not instance.wanted or _rests_on(gone, declared)):
                 began = since[name] = self._hopeless_since.get(name, now)
                 seconds = (now - began) / SECOND
                 insist(
@@ -145,9 +146,6 @@ class Witness:
                     (instance, seconds),
                 )
         self._hopeless_since = since  # fmt: skip
-
-    def _rests_on_nothing(self, state: State, declared: Service) -> bool:
-        return any(condition != "completed" and _gone(state, name) for name, condition in declared.depends_on.items())
 
     def _count_grace(self, state: State) -> None:
         """How long each service may take to end when everything that needs it ends first."""
@@ -192,8 +190,16 @@ _FITTING = {"ready": ("starting",), "kill": ("stopping",), "restart": ("waiting"
 _OVER: frozenset[str] = frozenset()
 
 
-def _gone(state: State, service: str) -> bool:
-    declared = state.services.declared[service]
-    instances = [it for it in state.services.instances.values() if it.service == service]
-    given_up = [(it.state == "failed" and declared.restart.stop_dependents) or not it.wanted for it in instances]
-    return bool(instances) and all(given_up)
+def _gone(state: State) -> set[str]:
+    """The services all of whose instances were given up or are not wanted."""
+    declared = state.services.declared
+    down: dict[str, bool] = {}
+    for it in state.services.instances.values():
+        service = declared.get(it.service)
+        given_up = it.state == "failed" and service is not None and service.restart.stop_dependents
+        down[it.service] = down.get(it.service, True) and (given_up or not it.wanted)
+    return {name for name, is_down in down.items() if is_down}
+
+
+def _rests_on(gone: set[str], declared: Service) -> bool:
+    return any(condition != "completed" and name in gone for name, condition in declared.depends_on.items())
