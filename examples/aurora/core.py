@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json as AsJson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,8 +32,8 @@ MIGRATIONS = (
         kind text NOT NULL,
         title text NOT NULL,
         state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'running', 'done', 'failed', 'cancelled')),
-        input jsonb NOT NULL DEFAULT '{}',
-        result jsonb,
+        input json NOT NULL DEFAULT '{}',
+        result json,
         created_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now()
     )
@@ -68,7 +68,7 @@ async def create(request: Request) -> Response:
         raise Problem(422, "Bad task", f"kind must be a text, not {kind!r:.40}.")
     rows = await database.query(
         "INSERT INTO tasks (kind, title, input) VALUES (%s, %s, %s) RETURNING *",
-        [kind, title, Jsonb(body.get("input", {}))],
+        [kind, title, AsJson(body.get("input", {}))],
     )
     return JSONResponse(shown(rows[0]), 201, {"Location": f"/api/tasks/{rows[0]['id']}"})
 
@@ -105,7 +105,7 @@ async def change(request: Request) -> Response:
         UPDATE tasks SET state = %s, result = coalesce(%s, result), updated_at = now()
          WHERE id = %s AND state = ANY(%s) RETURNING *
         """,
-        [state, Jsonb(body["result"]) if "result" in body else None, number, STATES_BEFORE[state]],
+        [state, AsJson(body["result"]) if "result" in body else None, number, STATES_BEFORE[state]],
     )
     if not rows:
         found = (await task(number))["state"]

@@ -18,15 +18,11 @@ from starlette.websockets import WebSocket
 from common import Problem, application, serve
 from connection import Database
 from directory import Directory
-from tunnel import join
+from tunnel import body_of, join, passed_on
 
 SERVICES = {"core": "aurora-core", "synthesis": "synthesis-engine", "bridge": "ide-bridge"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 TIMEOUT = httpx.Timeout(60, connect=1)
-NOT_PASSED_ON = {
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
-    b"transfer-encoding", b"upgrade", b"host",
-}  # fmt: skip
 
 directory = Directory()
 database = Database(os.environ["DATABASE_URL"])
@@ -128,20 +124,6 @@ def target(request: Request | WebSocket) -> tuple[str, str]:
     path = request.scope["raw_path"].decode("ascii").removeprefix(f"/{prefix}")
     query = request.scope["query_string"].decode("ascii")
     return SERVICES[prefix], f"{path}?{query}" if query else path
-
-
-def passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Headers without those that concern only one connection."""
-    return [(name.lower(), value) for name, value in headers if name.lower() not in NOT_PASSED_ON]
-
-
-async def body_of(answer: httpx.Response) -> AsyncIterator[bytes]:
-    """An answer's body piece by piece; its connection is let go however this ends."""
-    try:
-        async for piece in answer.aiter_raw():
-            yield piece
-    finally:
-        await answer.aclose()
 
 
 @contextlib.asynccontextmanager

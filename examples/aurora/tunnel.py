@@ -1,12 +1,33 @@
-"""Joins two WebSockets, so that each hears what the other says."""
+"""Carries what is said from one connection to another."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
+import httpx
 import websockets
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+NOT_PASSED_ON = {
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
+    b"transfer-encoding", b"upgrade", b"host",
+}  # fmt: skip
+
+
+def passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers without those that concern only one connection."""
+    return [(name.lower(), value) for name, value in headers if name.lower() not in NOT_PASSED_ON]
+
+
+async def body_of(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """An answer's body piece by piece; its connection is let go however this ends."""
+    try:
+        async for piece in answer.aiter_raw():
+            yield piece
+    finally:
+        await answer.aclose()
 
 
 async def join(socket: WebSocket, upstream: websockets.ClientConnection) -> None:

