@@ -7,13 +7,15 @@ from typing import Literal
 
 import msgspec
 
-from events.catalog import Decision, Rejected, Value
+from events.catalog import Decision, Rejected, StartDecided, Value
 from events.envelope import Position, Recorded
 from projections import story
 from projections.moments import iso
 
 Get = Callable[[Position], Recorded | None]
 CausedBy = Callable[[Position], Iterable[Recorded]]
+EndOf = Callable[[Position], Recorded | None]
+"""The end of the run that the decision at a position started."""
 
 DEPTH_MAX = 100
 """How far a tree is followed; a longer chain names its root all the same."""
@@ -22,7 +24,10 @@ EVENTS_MAX = 1000
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """An event and what led to it, or what came of it; `more` says that it was followed no further."""
+    """An event and what led to it, or what came of it; `more` says that it was followed no further.
+
+    The end of a run stands below the decision that started it. It begins a story of its own, which `more` stands for.
+    """
 
     id: Position
     at: str
@@ -51,10 +56,10 @@ class Explanation(msgspec.Struct, frozen=True):
     root: Position
 
 
-def explanation(seq: Position, get: Get, caused_by: CausedBy) -> Explanation | None:
+def explanation(seq: Position, get: Get, caused_by: CausedBy, end_of: EndOf = lambda _: None) -> Explanation | None:
     """Why event `seq` happened and what came of it; None where there is no such event.
 
-    `get` finds an event, `caused_by` the events that it caused.
+    `get` finds an event, `caused_by` the events that it caused, `end_of` the end of the run that it started.
     """
     recorded = get(seq)
     if recorded is None:
@@ -73,7 +78,7 @@ def explanation(seq: Position, get: Get, caused_by: CausedBy) -> Explanation | N
         values=event.values if isinstance(event, Decision) else {},
         rejected=event.rejected if isinstance(event, Decision) else (),
         causes=_causes(chain),
-        outcome=_outcome(recorded, caused_by),
+        outcome=_Outcome(caused_by, end_of).below(recorded, 1),
         root=chain[-1].seq if chain else seq,
     )
 
@@ -96,22 +101,26 @@ def _causes(chain: list[Recorded]) -> tuple[Tree, ...]:
     return above
 
 
-def _outcome(recorded: Recorded, caused_by: CausedBy) -> tuple[Tree, ...]:
-    left = [EVENTS_MAX]
+class _Outcome:
+    """What came of an event, down to the end or until there are too many."""
 
-    def below(seq: Position, depth: int) -> tuple[Tree, ...]:
+    def __init__(self, caused_by: CausedBy, end_of: EndOf) -> None:
+        self.caused_by, self.end_of = caused_by, end_of
+        self.left = EVENTS_MAX
+
+    def below(self, recorded: Recorded, depth: int) -> tuple[Tree, ...]:
+        """The trees below an event."""
         found = []
-        for effect in caused_by(seq):
-            if left[0] == 0:
+        for effect in self.caused_by(recorded.seq):
+            if self.left == 0:
                 break
-            left[0] -= 1
-            if depth == DEPTH_MAX:
-                found.append(_tree(effect, (), more=True))
-            else:
-                found.append(_tree(effect, below(effect.seq, depth + 1)))
+            self.left -= 1
+            deeper = depth < DEPTH_MAX
+            found.append(_tree(effect, self.below(effect, depth + 1) if deeper else (), more=not deeper))
+        end = self.end_of(recorded.seq) if isinstance(recorded.event, StartDecided) else None
+        if end is not None and end.cause != recorded.seq:
+            found.append(_tree(end, (), more=True))
         return tuple(found)
-
-    return below(recorded.seq, 1)
 
 
 def _tree(recorded: Recorded, children: tuple[Tree, ...], more: bool = False) -> Tree:

@@ -260,7 +260,7 @@ def _refused(services: Services, it: Recorded, event: RunRefused) -> Services:
     if services.runs.get(event.run) != event.instance:
         return services
     elsewhere = event.port is not None and event.port not in _fixed_ports(services, event.service)
-    return _ended(services, it, event.instance, failure="" if elsewhere else event.error)
+    return _ended(services, it, event.instance, failure="" if elsewhere else f"could not be started: {event.error}")
 
 
 def _fixed_ports(services: Services, name: str) -> set[int]:
@@ -281,7 +281,7 @@ def _port_refused(services: Services, it: Recorded, event: PortRefused) -> Servi
     instance = services.instances.get(name)
     if instance is None or instance.state != "waiting" or event.port not in _fixed_ports(services, instance.service):
         return services
-    return _failed(services, it, instance, f"port {event.port} is taken: {event.reason}")
+    return _failed(services, it, instance, f"could not have port {event.port}: {event.reason}")
 
 
 def _ended(services: Services, it: Recorded, name: str, failure: str = "", completed: bool = False) -> Services:

@@ -41,6 +41,7 @@ from events.catalog import (
     SupervisorStopped,
     Value,
 )
+from projections.conditions import INTERNAL
 from projections.health import Health
 from projections.services import Instance, how_it_ended
 from projections.state import State
@@ -60,6 +61,7 @@ RULES: dict[str, str] = {
     "shutdown.grace": "a service that was asked to stop has its stop timeout to do so, then it is ended by force",
     "ports.fixed": "nexus.toml asks for this port",
     "ports.stable": "a service keeps the port it had; else it gets the one its name points to, or the next free one",
+    "ports.exhausted": "no port of the pool is left, so it is looked again after a while",
     "ports.undeclared": "the service that held this port is no longer declared",
     "alerts.given_up": "somebody has to mend a service that was given up",
     "alerts.unhealthy": "somebody ought to know that a running service fails its checks",
@@ -110,15 +112,15 @@ def _joined(parts: Iterable[str], separator: str = ", ") -> str:
 
 def _opened(event: LogOpened) -> str:
     if event.reason == "created":
-        return f"the log {event.log_id} was begun"
+        return "the log was begun"
     why = "the last one was full" if event.reason == "rotated" else "the last one was damaged"
     return f"a new log file was begun after event {event.previous_seq}: {why}"
 
 
 def _loaded(event: ConfigurationLoaded) -> str:
-    names = ", ".join(event.services) or "none"
+    names = [name for name, service in event.services.items() if service.category != INTERNAL]
     source = event.path or "the configuration"
-    return f"{source} declares {number_of(len(event.services), 'service')}: {names}"
+    return f"{source} declares {number_of(len(names), 'service')}: {', '.join(names) or 'none'}"
 
 
 VERBS = {
@@ -183,7 +185,8 @@ def _schedule(event: RestartScheduled) -> str:
     wait = f" in {delay:g} s" if isinstance(delay, int | float) else ""
     problem = event.values.get("problem")
     why = f": it {problem}" if problem else ""
-    return f"try {event.instance} again{wait}, try {event.attempt}{_of(event.values.get('tries'))}{why}"
+    count = f", try {event.attempt}{_of(event.values.get('tries'))}" if event.attempt else ""
+    return f"try {event.instance} again{wait}{count}{why}"
 
 
 def _port_refused(event: PortRefused) -> str:
@@ -230,7 +233,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     RestartScheduled: _schedule,
     ServiceGivenUp: lambda it: f"give {it.instance} up after {number_of(it.failures, 'failure')}: it {it.reason}",
     AlertRaised: _alert,
-    AlertResolved: lambda it: f"the {_raw(it.key)} is over",
+    AlertResolved: lambda it: f"over: {it.values['was']}" if "was" in it.values else f"the {_raw(it.key)} is over",
     ShutdownCompleted: lambda _: "everything that was to end has ended: the supervisor may go",
 }
 """One for each kind of event: what was seen in the past tense, what was decided as an instruction."""

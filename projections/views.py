@@ -240,14 +240,15 @@ class GraphView(msgspec.Struct, frozen=True):
 def status(state: State, now: Micros, alive: bool = True) -> Status:
     """Everything at a glance, at the moment `now`; `alive` is whether the recorded supervisor really runs."""
     supervisor = state.supervisor
+    watched = alive and supervisor.pid > 0
     return Status(
         seq=state.seq,
         at=iso(now),
-        url=url(state) if alive else None,
+        url=url(state) if watched else None,
         supervisor=SupervisorView(supervisor.pid, supervisor.version, iso(supervisor.started_at), alive)
         if supervisor.pid
         else None,
-        services={name: _service(state, name, alive and supervisor.pid > 0) for name in service_names(state)},
+        services={name: _service(state, name, watched) for name in service_names(state)},
         project=supervisor.project,
         alerts=len(state.alerts.active),
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from events.catalog import CommandReceived
 from events.envelope import Position
+from events.reader import Reader
 from nexus.cli.problems import ProblemError
 from nexus.platforms.control import ControlError, NoSupervisorError, request
 
@@ -51,15 +53,25 @@ def is_alive(home: Path) -> bool:
 
 def submit(home: Path, verb: str, services: Sequence[str] = ()) -> Position:
     """Ask for something: the position of the recorded command; raises ProblemError where it was refused."""
-    payload: dict[str, object] = {"verb": verb, "services": list(services), "command_id": str(uuid.uuid4())}
+    command_id = str(uuid.uuid4())
+    payload: dict[str, object] = {"verb": verb, "services": list(services), "command_id": command_id}
     try:
         answer = _ask(home, payload, ANSWER_SECONDS)
     except ControlError as error:
+        if recorded := _recorded(home, command_id):
+            return recorded
         raise ProblemError(f"{verb} was not confirmed: {error}", kind="no-answer") from error
     if answer.error is not None or answer.seq is None:
         refused = answer.error or Refused("the supervisor gave no position")
         raise ProblemError(refused.problem, next_step=refused.next_step, kind="refused")
     return answer.seq
+
+
+def _recorded(home: Path, command_id: str) -> Position | None:
+    """Where a command was recorded whose answer was lost, as when the supervisor ended because of it."""
+    kinds = [CommandReceived.kind()]
+    with Reader(home) as reader:
+        return next((it.seq for it in reader.rows(kinds=kinds, search=command_id, newest_first=True)), None)
 
 
 def _ask(home: Path, payload: dict[str, object], timeout_seconds: float) -> Answer:

@@ -27,17 +27,15 @@ class Shown(msgspec.Struct, frozen=True):
 
 def compare(session: Session, settings: list[str], start: str, end: str) -> int:
     """Say which decisions would differ; returns the exit code."""
-    checked = _check(session, _overrides(settings), start, end)
     found: list[Difference] = []
     try:
+        checked = _check(session, _overrides(settings), start, end)
         for difference in checked:
             found.append(difference)
             if not session.json:
                 _show(difference)
     except ValueError as error:
-        raise ProblemError(
-            str(error), next_step="see the settings in docs/reference/configuration.md", kind="bad-setting"
-        ) from error
+        raise ProblemError(str(error), kind="bad-setting") from error
     if session.json:
         differences = [Shown(it.seq, _decision(it.recorded), _decision(it.now)) for it in found]
         output.emit({"checked": checked.checked, "differences": differences})

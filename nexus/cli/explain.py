@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from events.catalog import Value
+from events.catalog import RunExited, Value
 from events.envelope import Micros, Position, Recorded
 from nexus.cli import output
 from nexus.cli.options import At, Json
@@ -43,7 +43,13 @@ def explain(
     def caused_by(seq: Position) -> list[Recorded]:
         return [stored.recorded for stored in reader.caused_by(seq) if stored.seq <= head]
 
-    found = explanation(event, get, caused_by) if 1 <= event <= head else None
+    def end_of(run: Position) -> Recorded | None:
+        started = get(run)
+        streams = [started.event.stream] if started else []
+        ends = reader.rows(run, head, kinds=[RunExited.kind()], streams=streams)
+        return next((end.recorded for end in ends if getattr(end.event, "run", None) == run), None)
+
+    found = explanation(event, get, caused_by, end_of) if 1 <= event <= head else None
     if found is None:
         raise ProblemError(
             f"there is no event {event}",
@@ -79,7 +85,9 @@ def _show(found: Explanation) -> None:
 
 
 def _plain(value: Value) -> str:
-    return {True: "yes", False: "no", None: "none"}[value] if isinstance(value, bool | None) else str(value)
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _micros(at: str) -> Micros:
@@ -121,5 +129,5 @@ def _label(tree: Tree, now: Micros, this: bool = False) -> Text:
     if tree.rule or apart:
         text.append(f" ({(tree.rule or '') + apart})".replace("(, ", "("), style="dim")
     if tree.more:
-        text.append(" … and more between", style="dim")
+        text.append(f" … `nexus explain {tree.id}`", style="dim")
     return text

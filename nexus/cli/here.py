@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -41,9 +42,10 @@ class Beside(threading.Thread):
         self.leave()
 
     def leave(self) -> None:
-        """Let the supervisor end; the services go on."""
+        """Let the supervisor end, if it has not done so by itself; the services go on."""
         if self.wish.verb not in ("down", "detach") and not self.ended.is_set():
-            submit(self.wish.home, "detach")
+            with contextlib.suppress(ProblemError):
+                submit(self.wish.home, "detach")
 
     def _answers(self) -> bool:
         while not self.ended.is_set():

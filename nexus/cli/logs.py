@@ -17,6 +17,7 @@ from nexus.cli.output import paint
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.story import known_service
+from projections.conditions import is_internal
 
 app = typer.Typer()
 BLOCK_BYTES = 65_536
@@ -85,12 +86,13 @@ def logs(
 
 
 def _tails(session: Session, names: list[str]) -> list[Tail]:
-    instances = session.state().services.instances
-    wanted = {name: known_service(session, name) for name in names}
+    state = session.state()
+    wanted = {name if is_internal(state, name) else known_service(session, name) for name in names}
     found = [
         instance.name
-        for instance in instances.values()
-        if not wanted or instance.name in wanted or wanted.get(instance.service) == instance.service
+        for instance in state.services.instances.values()
+        if (instance.service in wanted or instance.name in wanted)
+        or (not wanted and not is_internal(state, instance.service))
     ]
     if not found:
         raise ProblemError("no service has ever been started here", next_step="`nexus up -d`", kind="no-logs")

@@ -199,11 +199,9 @@ def _conclude(session: Session, wish: Wish, state: State) -> int:
     if session.json:
         output.emit({"seq": wish.seq, "done": not failures, "url": shown.url, "problems": dict(failures)})
         return 1 if failures else 0
-    if failures:
-        tell_failures(session.home, state, failures)
-        return 1
+    tell_failures(session.home, state, failures)
     wished = wish.wished(state)
     running = sum(1 for name in wished if shown.services[name].state == "running")
     where = [*([paint(shown.url, "bold")] if shown.url else []), "`nexus status`"]
     say(f"{running} of {len(wished)} running: {' · '.join(where)}")
-    return 0
+    return 1 if failures else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -36,14 +37,23 @@ class Session:
 
     @functools.cached_property
     def history(self) -> History:
-        """The recorded history; raises ProblemError where nothing was ever recorded."""
+        """The recorded history; raises ProblemError or LogError where there is none.
+
+        What can't be read of it is told on standard error.
+        """
         if not numbers(self.home):
             raise ProblemError(
                 f"nothing has been recorded in {self.home} yet",
                 next_step="start your services with `nexus up -d`",
                 kind="no-history",
             )
-        return History(self.home)
+        history = History(self.home)
+        head = history.reader.head
+        for damage in history.reader.unreadable:
+            if not head:
+                raise damage
+            print(f"nexus: {damage}", file=sys.stderr)
+        return history
 
     @property
     def head(self) -> Position:

@@ -20,6 +20,7 @@ from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.config.errors import did_you_mean
 from projections import story, views
+from projections.conditions import is_internal
 
 app = typer.Typer()
 FOLLOWED = 10
@@ -84,7 +85,8 @@ def streams_of(session: Session, service: str) -> list[str]:
 
 def known_service(session: Session, name: str) -> str:
     """The name of a service, an instance being a part of one; raises ProblemError for one that is not declared."""
-    declared = session.state().services.declared
+    state = session.state()
+    declared = {service: it for service, it in state.services.declared.items() if not is_internal(state, service)}
     service = name if name in declared else name.rpartition(".")[0]
     if service in declared:
         return service

@@ -76,6 +76,8 @@ def _remembering(changes: Sequence[Override]) -> Callable[[Declared], Declared]:
 def _apply(declared: Declared, changes: Sequence[Override]) -> Declared:
     result = dict(declared)
     for change in changes:
+        if change.service and not declared:
+            continue  # nothing is declared yet
         if change.service and change.service not in declared:
             names = ", ".join(sorted(declared)) or "none"
             raise ValueError(f"{change.service}.{change.field}: there is no service {change.service!r}; known: {names}")

@@ -1,0 +1,251 @@
+"""The history in plain words."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from events.catalog import (
+    AlertRaised,
+    AlertResolved,
+    ClockStepped,
+    CommandReceived,
+    ConfigurationLoaded,
+    DeadlineReached,
+    Event,
+    KillDecided,
+    LogDamaged,
+    LogFull,
+    LogOpened,
+    LogSlow,
+    PortChosen,
+    PortHeld,
+    PortRefused,
+    PortReleased,
+    ProbeFailed,
+    ProbePassed,
+    RestartScheduled,
+    RunAbandoned,
+    RunAdopted,
+    RunExited,
+    RunRefused,
+    RunStarted,
+    Service,
+    ServiceGivenUp,
+    ShutdownCompleted,
+    SignalSent,
+    StartDecided,
+    StopDecided,
+    SupervisorStarted,
+    SupervisorStopped,
+)
+from events.codec import KINDS
+from nexus.policies.step import POLICIES
+from projections.state import State, evolve_all
+from projections.story import RULES, SENTENCES, changes, rule_in_words, sentence, subject
+from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
+
+WEB = Service("web", ("python", "web.py"))
+API = Service("nexus-api", ("python",), category="internal")
+
+TOLD: list[tuple[Event, str, str]] = [
+    (LogOpened(log_id="7"), "nexus", "the log was begun"),
+    (
+        LogOpened(log_id="7", previous_seq=9, reason="rotated"), "nexus",
+        "a new log file was begun after event 9: the last one was full",
+    ),
+    (
+        LogOpened(log_id="7", previous_seq=9, reason="damaged"), "nexus",
+        "a new log file was begun after event 9: the last one was damaged",
+    ),
+    (
+        LogSlow(append_seconds=2.52, limit_seconds=1), "nexus",
+        "recording took 2.5 s, longer than the 1 s it may take",
+    ),
+    (
+        LogFull(freed_bytes=4096, error="database or disk is full"), "nexus",
+        "the disk is full (database or disk is full); 4096 bytes were freed to keep services alive",
+    ),
+    (
+        LogDamaged(file="events-000001.db", problem="not a database", last_good=8), "nexus",
+        "events-000001.db was damaged and put aside: not a database; known up to event 8",
+    ),
+    (SupervisorStarted(pid=7), "nexus", "a supervisor took over (pid 7)"),
+    (SupervisorStopped(pid=7), "nexus", "the supervisor (pid 7) ended"),
+    (
+        SupervisorStopped(pid=7, services_left_running=("db.1", "web.1")), "nexus",
+        "the supervisor (pid 7) ended and left db.1, web.1 running",
+    ),
+    (ClockStepped(by_seconds=-3600), "nexus", "the clock was set back by 3600 s"),
+    (ClockStepped(by_seconds=2.5), "nexus", "the clock was set forward by 2.5 s"),
+    (
+        ConfigurationLoaded(project="p", path="/p/nexus.toml", services={"web": WEB, "nexus-api": API}), "nexus",
+        "/p/nexus.toml declares 1 service: web",
+    ),
+    (ConfigurationLoaded(project="p"), "nexus", "the configuration declares 0 services: none"),
+    (CommandReceived(verb="up"), "nexus", "somebody asked for every service to run"),
+    (CommandReceived(verb="down"), "nexus", "somebody asked for everything to stop"),
+    (
+        CommandReceived(verb="detach"), "nexus",
+        "somebody asked for the supervisor to go and leave the services running",
+    ),
+    (CommandReceived(verb="restart", services=("web",)), "web", "somebody asked for web to restart"),
+    (CommandReceived(verb="stop", services=("db", "web")), "nexus", "somebody asked for db and web to stop"),
+    (DeadlineReached(key="ready:web.1", due=1), "web.1", "the time that web.1 had to get ready is over"),
+    (DeadlineReached(key="tidy:web.1", due=1), "web.1", "the deadline 'tidy' of web.1 was reached"),
+    (RunStarted(instance="web.1", run=3, pid=70), "web.1", "web.1 started as pid 70"),
+    (
+        RunAdopted(instance="web.1", run=3, pid=70), "web.1",
+        "web.1 was found still running as pid 70 and is watched again",
+    ),
+    (
+        RunRefused(instance="web.1", run=3, error="no such file", advice="Install it."), "web.1",
+        "web.1 could not be started: no such file; Install it.",
+    ),
+    (RunAbandoned(instance="web.1", run=3), "web.1", "the start of web.1 decided at 3 never began and never will"),
+    (
+        RunExited(instance="web.1", run=3, signal="KILL", detail="or exit code 137"), "web.1",
+        "web.1 was ended by signal KILL (or exit code 137)",
+    ),
+    (
+        SignalSent(instance="web.1", run=3, signal="TERM", reached=2), "web.1",
+        "signal TERM reached 2 processes of web.1",
+    ),
+    (ProbePassed(instance="web.1", run=3), "web.1", "web.1 answered well"),
+    (
+        ProbeFailed(instance="web.1", run=3, failures=2, detail="no answer within 2 s"), "web.1",
+        "web.1 did not answer well (2 in a row, unhealthy at 3): no answer within 2 s",
+    ),
+    (PortHeld(lease="web.1/main", port=80), "port 80", "port 80 is held for web.1/main"),
+    (
+        PortRefused(lease="web.1/main", port=80, reason="held by nginx"), "port 80",
+        "port 80 could not be held for web.1/main: held by nginx",
+    ),
+    (PortChosen(rule="r", instance="web.1", lease="web.1/main", port=80), "web.1", "hold port 80 for web.1/main"),
+    (PortReleased(rule="r", lease="web.1/main", port=80), "port 80", "let port 80 of web.1/main go"),
+    (
+        StartDecided(rule="r", instance="web.1", ports={"main": 80, "metrics": 81}, attempt=2), "web.1",
+        "start web.1 on port 80, port 81 (metrics) again, try 2",
+    ),
+    (StopDecided(rule="r", instance="web.1", run=3), "web.1", "stop web.1 with signal TERM"),
+    (
+        StopDecided(rule="r", instance="web.1", run=3, signal="INT", failure="is unhealthy"), "web.1",
+        "stop web.1 with signal INT: it is unhealthy",
+    ),
+    (KillDecided(rule="r", instance="web.1", run=3), "web.1", "end web.1 and everything it started by force"),
+    (
+        RestartScheduled(rule="r", instance="web.1", attempt=2, due=1, values={"delay_seconds": 0.5, "tries": 3}),
+        "web.1", "try web.1 again in 0.5 s, try 2 of 3",
+    ),
+    (RestartScheduled(rule="r", instance="web.1", attempt=0, due=1), "web.1", "try web.1 again"),
+    (
+        ServiceGivenUp(rule="r", instance="web.1", failures=1, reason="exited with code 1"), "web.1",
+        "give web.1 up after 1 failure: it exited with code 1",
+    ),
+    (
+        AlertRaised(rule="r", key="k", severity="info", subject="service/web", message="look here"), "web",
+        "info: look here",
+    ),
+    (
+        AlertResolved(rule="r", key="given_up:web.1", subject="service/web"), "web",
+        "the given up alert of web.1 is over",
+    ),
+    (AlertResolved(rule="r", key="odd", subject="service/web"), "web", "the alert odd is over"),
+    (AlertResolved(rule="r", key="k", subject="nexus", values={"was": "web is down"}), "nexus", "over: web is down"),
+    (
+        ShutdownCompleted(rule="r"), "nexus",
+        "everything that was to end has ended: the supervisor may go",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "about", "text"), TOLD, ids=lambda it: type(it).__name__)
+def test_sentences(event: Event, about: str, text: str) -> None:
+    """Each event is told in one plain sentence, and what it is about."""
+    assert (sentence(event), subject(event)) == (text, about)
+
+
+def test_every_kind_has_a_sentence() -> None:
+    """No kind of event is left out, neither of the sentences nor of their test."""
+    kinds = set(KINDS.values())
+    assert set(SENTENCES) == kinds
+    assert {type(event) for event, _, _ in TOLD} == kinds
+
+
+def rules_of_the_policies() -> Iterator[str]:
+    """Every rule that the policies can name, read from their source."""
+    for policy in POLICIES:
+        tree = ast.parse(inspect.getsource(importlib.import_module(policy.__module__)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'shutdown."):
+                yield from ("shutdown.down", "shutdown.detach")
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"[a-z]+\.[a-z_]+", str(node.value)):
+                yield str(node.value)
+
+
+def test_every_rule_has_words() -> None:
+    """The words are for the rules that the policies name, no more and no fewer."""
+    found = set(rules_of_the_policies())
+    assert len(found) > 15
+    assert set(RULES) == found
+    assert "try" in rule_in_words("restart.ladder")
+    assert "does not know" in rule_in_words("restart.by_magic")
+
+
+def state_at(seq: int) -> State:
+    """What was known at a position of the incident."""
+    return evolve_all(State(), [it for it in incident() if it.seq <= seq])
+
+
+def test_nothing_changed() -> None:
+    """The same state twice is no change."""
+    assert changes(state_at(LAST), state_at(LAST)) == []
+
+
+def test_changes_at_the_start() -> None:
+    """What is declared, who supervises, and what is wanted."""
+    assert changes(State(), state_at(4)) == [
+        "supervisor: pid 4000",
+        "declared: database, router",
+        "database.1: wanted; declared → waiting",
+        "router.1: wanted; declared → waiting",
+    ]
+
+
+def test_changes_of_a_failure() -> None:
+    """The state, the problem and the alerts, each in words."""
+    assert changes(state_at(KILLED - 1), state_at(KILLED)) == [
+        "database.1: running → waiting; it was ended by signal KILL"
+    ]
+    assert changes(state_at(GIVEN_UP + 1), state_at(GIVEN_UP + 2)) == [
+        "alert: database.1 is down: it exited with code 1, and 3 tries did not help"
+    ]
+    assert changes(state_at(KILLED + 1), state_at(FIRST_TRY - 1)) == [
+        "router.1: healthy → degraded (GET /api/health answered 503 Service Unavailable)"
+    ]
+
+
+def test_changes_back() -> None:
+    """What goes is told as well: services, alerts, the supervisor."""
+    gone = changes(state_at(GIVEN_UP + 2), State())
+    assert "supervisor: none" in gone
+    assert "no longer declared: database, router" in gone
+    assert "database.1: gone" in gone
+    assert "alert over: given up alert of database.1" in gone
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"), [("down", "stops everything"), ("detach", "leaves the services to themselves")]
+)
+def test_changes_of_a_supervisor_that_goes(verb: str, told: str) -> None:
+    """That it is going to end is a change too."""
+    before = state_at(LAST)
+    asked = incident()[-1]
+    command = CommandReceived(verb=verb)  # type: ignore[arg-type]
+    after = evolve_all(before, [type(asked)(LAST + 1, asked.at + 1, command)])
+    assert f"supervisor: {told}" in changes(before, after)

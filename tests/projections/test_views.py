@@ -1,0 +1,238 @@
+"""The JSON forms of what is known."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+
+from events.catalog import (
+    CommandReceived,
+    ConfigurationLoaded,
+    PortChosen,
+    PortOwner,
+    PortRefused,
+    PortRequest,
+    ProbePassed,
+    RunStarted,
+    Service,
+    StartDecided,
+    SupervisorStarted,
+)
+from events.envelope import Draft, Recorded
+from events.reader import Stored
+from nexus.policies.step import step
+from projections import views
+from projections.moments import iso
+from projections.state import State, evolve_all
+from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
+
+MINUTE = 60_000_000
+
+
+def state_at(seq: int = LAST) -> State:
+    """What was known at a position of the incident."""
+    return evolve_all(State(), [it for it in incident() if it.seq <= seq])
+
+
+def plain(value: object) -> Any:
+    """What a program reads."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def test_status_has_the_documented_form() -> None:
+    """Names and values as the reference of JSON forms has them."""
+    state = state_at()
+    shown = plain(views.status(state, state.at))
+    assert (shown["seq"], shown["at"], shown["url"], shown["project"]) == (LAST, iso(state.at), None, "aurora")
+    assert shown["supervisor"] == {
+        "pid": 4000, "version": "0.1.0", "started_at": "2026-03-01T14:02:11.010251Z", "alive": True,
+    }  # fmt: skip
+    assert list(shown["services"]) == ["database", "router"]
+    router = shown["services"]["router"]
+    assert {name: router[name] for name in ("state", "health", "category", "depends_on", "wanted", "why")} == {
+        "state": "running", "health": "healthy", "category": "web", "depends_on": ["database"], "wanted": True,
+        "why": "",
+    }  # fmt: skip
+    (instance,) = router["instances"]
+    assert {name: instance[name] for name in ("name", "state", "health", "pid", "ports", "restarts")} == {
+        "name": "router.1", "state": "running", "health": "healthy", "pid": 4032, "ports": {"main": 27980},
+        "restarts": 0,
+    }  # fmt: skip
+    assert instance["started_at"] == "2026-03-01T14:14:20.175251Z"
+
+
+@pytest.mark.parametrize(
+    ("seq", "service", "state", "why"),
+    [
+        (4, "router", "waiting", "waits for database to be healthy"),
+        (KILLED + 1, "database", "waiting", "it was ended by signal KILL; waits for its next try, number 1"),
+        (KILLED + 2, "router", "running", "GET /api/health answered 503 Service Unavailable"),
+        (FIRST_TRY + 1, "database", "starting", "it was ended by signal KILL; waits for its first good answer"),
+        (GIVEN_UP, "database", "failed", "it exited with code 1"),
+        (GIVEN_UP + 1, "router", "stopping", "waits for the end of its processes"),
+        (GIVEN_UP + 5, "router", "waiting", "waits for database, which was given up"),
+    ],
+)
+def test_a_service_says_why_it_is_not_well(seq: int, service: str, state: str, why: str) -> None:
+    """Each state on the way down has its reason in words."""
+    shown = views.status(state_at(seq), 0).services[service]
+    assert (shown.state, shown.why) == (state, why)
+
+
+def test_health_is_stale_where_nobody_watches() -> None:
+    """A supervisor that is gone knows nothing of what runs; what is down is not stale."""
+    gone = views.status(state_at(), 0, alive=False)
+    assert gone.supervisor is not None
+    assert not gone.supervisor.alive
+    assert {name: it.health for name, it in gone.services.items()} == {"database": "stale", "router": "stale"}
+    assert views.status(state_at(GIVEN_UP), 0, alive=False).services["database"].health == "unknown"
+
+
+def test_nothing_is_known_yet() -> None:
+    """An empty history has a status too."""
+    shown = views.status(State(), 0)
+    assert (shown.seq, shown.supervisor, shown.services, shown.url) == (0, None, {}, None)
+
+
+def replicas(*healths: str) -> State:
+    """A service with a running instance for each health, `down` for one that does not run."""
+    web = Service("web", ("web",), replicas=len(healths))
+    history = [
+        Recorded(1, 1, SupervisorStarted(pid=1)),
+        Recorded(2, 2, ConfigurationLoaded(project="p", services={"web": web})),
+        Recorded(3, 3, CommandReceived(verb="up")),
+    ]
+    for number, health in enumerate(healths, 1):
+        name, seq = f"web.{number}", 10 * number
+        if health != "down":
+            history += [
+                Recorded(seq, seq, StartDecided(rule="r", instance=name)),
+                Recorded(seq + 1, seq + 1, RunStarted(instance=name, run=seq, pid=seq)),
+            ]
+        if health == "healthy":
+            history.append(Recorded(seq + 2, seq + 2, ProbePassed(instance=name, run=seq)))
+    return evolve_all(State(), history)
+
+
+@pytest.mark.parametrize(
+    ("healths", "state", "health"),
+    [
+        (("healthy", "healthy"), "running", "healthy"),
+        (("healthy", "unknown"), "running", "unknown"),
+        (("healthy", "down"), "waiting", "healthy"),
+        (("down",), "waiting", "unknown"),
+    ],
+)
+def test_a_service_is_as_well_as_its_worst_instance(healths: tuple[str, ...], state: str, health: str) -> None:
+    """The state that needs attention is shown, and the worst health of those that run."""
+    shown = views.status(replicas(*healths), 0).services["web"]
+    assert (shown.state, shown.health, len(shown.instances)) == (state, health, len(healths))
+
+
+def test_parts_of_nexus_are_not_listed_but_give_the_url() -> None:
+    """The web API is where people look, not one of their services."""
+    api = Service("nexus-api", ("api",), category="internal", ports=(PortRequest(),))
+    state, _ = step(State(), [Draft(ConfigurationLoaded(project="p", services={"nexus-api": api}))], 1)
+    state, _ = step(state, [Draft(CommandReceived(verb="up"))], 2)
+    chosen = next(it for it in state.decisions.pending.values() if isinstance(it, PortChosen))
+    history = [
+        Recorded(90, 3, StartDecided(rule="r", instance="nexus-api.1", ports={"main": chosen.port})),
+        Recorded(91, 4, RunStarted(instance="nexus-api.1", run=90, pid=7)),
+    ]
+    supervised = msgspec.structs.replace(state, supervisor=msgspec.structs.replace(state.supervisor, pid=1))
+    shown = views.status(evolve_all(supervised, history), 5)
+    assert (shown.services, shown.url) == ({}, f"http://127.0.0.1:{chosen.port}")
+    assert views.status(evolve_all(supervised, history), 5, alive=False).url is None
+    assert views.status(supervised, 5).url is None
+
+
+def test_ports_name_owner_and_lease() -> None:
+    """A port that a run has is its own; an idle one is still leased."""
+    shown = plain(views.ports(state_at()))["ports"]
+    assert [it["port"] for it in shown] == [27980, 31012]
+    assert shown[1]["owners"] == [
+        {"pid": 4031, "command": "postgres", "user": None, "service": "database", "instance": "database.1"}
+    ]
+    assert (shown[1]["state"], shown[1]["addresses"], shown[1]["lease"]) == ("used", ["127.0.0.1"], "database.1/main")
+    idle = views.ports(state_at(GIVEN_UP)).ports[1]
+    assert (idle.state, idle.owners) == ("idle", [])
+
+
+def test_a_port_that_a_stranger_had() -> None:
+    """It is told with its owner as far as known."""
+    owner = PortOwner(pid=9, command="nginx", user="root")
+    refused = PortRefused(lease="database.1/main", port=31012, reason="held by nginx", owner=owner)
+    state = evolve_all(state_at(6), [Recorded(7, incident()[5].at + 1, refused, 5)])
+    (foreign,) = [it for it in views.ports(state).ports if it.state == "foreign"]
+    assert (foreign.port, foreign.lease, foreign.owners[0].command) == (31012, None, "nginx")
+    unknown = msgspec.structs.replace(refused, owner=None)
+    (foreign,) = views.ports(evolve_all(state_at(6), [Recorded(7, incident()[5].at + 1, unknown, 5)])).ports[1:]
+    assert foreign.owners == []
+
+
+def test_free_ports_are_promised_to_nobody() -> None:
+    """Leased, excluded and refused ports are left out."""
+    state = state_at()
+    pool = msgspec.structs.replace(state.supervisor.pool, first=31_010, last=31_014, excluded=(31_011,))
+    supervisor = msgspec.structs.replace(state.supervisor, pool=pool)
+    assert views.free_ports(msgspec.structs.replace(state, supervisor=supervisor), 9) == [31_010, 31_013, 31_014]
+    assert views.free_ports(state, 2) == [20_000, 20_001]
+
+
+def test_leases() -> None:
+    """Name, port, holder, and no end while the holder is declared."""
+    (first, _) = plain(views.leases(state_at()))["leases"]
+    assert {name: first[name] for name in ("name", "port", "holder", "expires_at", "state")} == {
+        "name": "database.1/main", "port": 31012, "holder": "database.1", "expires_at": None, "state": "used",
+    }  # fmt: skip
+
+
+def test_decisions() -> None:
+    """Each with its rule, its subject, a sentence, its cause and its outcome."""
+    decided = next(it for it in incident() if it.seq == FIRST_TRY)
+    (shown,) = plain(views.decisions([(decided, 21)]))["decisions"]
+    assert {name: shown[name] for name in ("id", "rule", "subject", "cause", "outcome")} == {
+        "id": FIRST_TRY, "rule": "restart.ladder", "subject": "database.1", "cause": 19, "outcome": 21,
+    }  # fmt: skip
+    assert shown["summary"] == "start database.1 on port 31012 again, try 1 of 3"
+
+
+def test_alerts_begin_with_the_most_severe() -> None:
+    """What is critical stands first, each with what to do."""
+    shown = views.alerts(state_at(38)).alerts
+    assert [(it.severity, it.decision) for it in shown] == [("critical", 35), ("warning", 38)]
+    assert "nexus start database" in shown[0].advice
+
+
+def test_the_graph_has_nodes_in_order_and_what_is_met() -> None:
+    """Every node comes after those it needs; an edge says whether the need is met."""
+    shown = plain(views.graph(state_at()))
+    assert [node["name"] for node in shown["nodes"]] == ["database", "router"]
+    assert shown["edges"] == [{"service": "router", "needs": "database", "condition": "healthy", "met": True}]
+    assert not views.graph(state_at(GIVEN_UP)).edges[0].met
+
+
+def stored(kind: str, data: bytes) -> Stored:
+    """A row of the log."""
+    row = uuid.UUID(int=7).bytes
+    return Stored(1, row, "nexus", 1, kind, 1, 1_000_001, None, None, 1, None, "ada", data.decode(), b"")
+
+
+def test_an_event_is_shown_as_it_was_recorded() -> None:
+    """What was recorded comes back byte by byte, with its place in the log."""
+    data = b'{"kind":"command.received","verb":"up","later":1}'
+    shown = plain(views.event(stored("command.received", data)))
+    assert shown == {
+        "seq": 1, "id": "00000000-0000-0000-0000-000000000007", "at": "1970-01-01T00:00:01.000001Z",
+        "kind": "command.received", "stream": "nexus", "cause": None, "correlation": 1, "actor": "ada",
+        "data": {"kind": "command.received", "verb": "up", "later": 1},
+    }  # fmt: skip
+
+
+def test_a_new_file_is_shown_without_the_state_it_carries() -> None:
+    """The state of that moment has a form of its own."""
+    shown = plain(views.event(stored("log.opened", b'{"kind":"log.opened","log_id":"7","state":{"seq":9}}')))
+    assert shown["data"] == {"kind": "log.opened", "log_id": "7"}
