@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sqlite3
 import threading
@@ -249,7 +248,7 @@ class Reader:
     def _forward(
         self, select: str, where: str, values: Sequence[Any], after: Position, until: Position | None
     ) -> Iterator[tuple[Part, list[Row]]]:
-        query = f"{select} WHERE seq > ? AND seq <= ?{where} ORDER BY seq LIMIT {PAGE}"
+        query = f"{select} WHERE seq >= ? AND seq <= ?{where} ORDER BY seq LIMIT ?"
         position, end = after, END if until is None else until
         while position < end:
             self._refresh()
@@ -258,7 +257,7 @@ class Reader:
                 return
             position = max(position, part.first - 1)
             high = end if part.last is None else min(end, part.last)
-            rows, covered = self._page(part, query, (position, high, *values), position, high)
+            rows, covered = self._page(part, query, values, position, high)
             if rows:
                 yield part, rows
             if covered < high:
@@ -274,36 +273,49 @@ class Reader:
     def _backward(
         self, select: str, where: str, values: Sequence[Any], after: Position, until: Position | None
     ) -> Iterator[tuple[Part, list[Row]]]:
-        query = f"{select} WHERE seq > ? AND seq <= ?{where} ORDER BY seq DESC LIMIT {PAGE}"
+        query = f"{select} WHERE seq >= ? AND seq <= ?{where} ORDER BY seq DESC LIMIT ?"
         self._refresh()
         for part in reversed(self._parts):
             low = max(after, part.first - 1)
             high = min(END if until is None else until, END if part.last is None else part.last)
             while low < high:
-                rows = self._execute(part, query, (low, high, *values))
+                try:
+                    rows = self._execute(part, query, (low + 1, high, *values, PAGE))
+                    covered = rows[-1][0] - 1 if len(rows) == PAGE else low
+                except LogDamagedError as error:
+                    if not part.put_aside:
+                        raise
+                    covered = max(low, high - PAGE)
+                    rows = self._one_by_one(part, query, values, covered, high, error)[0][::-1]
                 if rows:
                     yield part, rows
-                high = rows[-1][0] - 1 if len(rows) == PAGE else low
+                high = covered
 
     def _page(
         self, part: Part, query: str, values: Sequence[Any], low: Position, high: Position
     ) -> tuple[list[Row], Position]:
         """The rows of one page, and the position up to which they are all there is."""
         try:
-            rows = self._execute(part, query, values)
-        except LogDamagedError:
-            if not part.put_aside:
-                raise
-            high = min(low + PAGE, high)
-            return self._readable(part, query, values, low, high), high
+            rows = self._execute(part, query, (low + 1, high, *values, PAGE))
+        except LogDamagedError as error:
+            return self._one_by_one(part, query, values, low, min(low + PAGE, high), error)
         return rows, rows[-1][0] if len(rows) == PAGE else high
 
-    def _readable(self, part: Part, query: str, values: Sequence[Any], low: Position, high: Position) -> list[Row]:
+    def _one_by_one(
+        self, part: Part, query: str, values: Sequence[Any], low: Position, high: Position, error: LogDamagedError
+    ) -> tuple[list[Row], Position]:
+        """What can be read of a broken page, but only what comes before the damage where the file is not put aside."""
         rows: list[Row] = []
         for seq in range(low, high):
-            with contextlib.suppress(LogDamagedError):
-                rows += self._execute(part, query, (seq, seq + 1, *values[2:]))
-        return rows
+            try:
+                rows += self._execute(part, query, (seq + 1, seq + 1, *values, 1))
+            except LogDamagedError:
+                if not part.put_aside:
+                    high = seq
+                    break
+        if high == low or (not part.put_aside and high - low == PAGE):
+            raise LogDamagedError(error.file, error.problem, low) from error
+        return rows, high
 
     # -- files ---------------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ def _one_by_one(connection: sqlite3.Connection, after: Position, until: Position
     rows: list[Row] = []
     for seq in range(after + 1, until + 1):
         with contextlib.suppress(sqlite3.Error):
-            rows += connection.execute("SELECT * FROM events WHERE seq = ?", (seq,)).fetchall()
+            rows += connection.execute("SELECT * FROM events WHERE seq = ? LIMIT 1", (seq,)).fetchall()
     return rows
 
 
