@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from nexus.http import commands, metrics, openapi, pages
+from nexus.http import commands, metrics, openapi, pages, shown
 from nexus.http.commands import KEY_LENGTH_MAX
 from nexus.http.feed import Feed, FeedQuery
 from nexus.http.limits import Rate, Streams
@@ -33,6 +33,7 @@ from nexus.http.tail import Tail
 from nexus.http.tokens import Codes, Tokens
 from projections.moments import micros, moment_of
 
+Action = Callable[[Caller, Any], Awaitable[msgspec.Struct]]
 KEY = re.compile(rf"[A-Za-z0-9._:-]{{1,{KEY_LENGTH_MAX}}}")
 
 
@@ -47,6 +48,10 @@ class Api:
         self.feed = Feed(self.tail, self.streams)
         self.sessions = Sessions(Codes(tokens))
         self.commands = Rate(10, 50)
+        self.actions: dict[str, Action] = {
+            "health": self._health, "make_code": self.sessions.make_code, "redeem": self.sessions.redeem,
+            "who": self.sessions.who,
+        }  # fmt: skip
 
     # -- routes --------------------------------------------------------------------------------
 
@@ -56,7 +61,6 @@ class Api:
             *(Route(it.path, self._endpoint(it), methods=[it.method]) for it in OPERATIONS),
             WebSocketRoute("/ws", self.serve_websocket),
             Route("/api/openapi.json", self._document, methods=["GET"]),
-            Route("/api/health", self._health, methods=["GET"]),
             *pages.routes(),
         ]
 
@@ -84,7 +88,7 @@ class Api:
             verb: Any = operation.handler
             answer: Any = await commands.command(self.tail, caller, _key(request), verb, asked)
         else:
-            answer = await getattr(self.sessions, str(operation.handler))(caller, asked)
+            answer = await self.actions[str(operation.handler)](caller, asked)
         return Response(msgspec.json.encode(answer), operation.status, media_type=operation.media_type)
 
     # -- questions -----------------------------------------------------------------------------
@@ -124,8 +128,8 @@ class Api:
     async def _document(self, _: Request) -> Response:
         return Response(msgspec.json.encode(openapi.document(OPERATIONS, self.version)), media_type="application/json")
 
-    async def _health(self, _: Request) -> Response:
-        return Response(msgspec.json.encode({"status": "ok", "seq": self.tail.head}), media_type="application/json")
+    async def _health(self, _: Caller, __: Any) -> shown.Health:
+        return shown.Health("ok", self.tail.head)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -51,6 +52,9 @@ class Streams:
 
     def __init__(self, limit: int = STREAMS_MAX) -> None:
         self.limit, self.open = limit, 0
+        self.none = asyncio.Event()
+        """Set while there is none."""
+        self.none.set()
 
     def check(self) -> None:
         """Raises Problem 503 where there are too many."""
@@ -63,10 +67,13 @@ class Streams:
     def __enter__(self) -> None:
         """Count one more."""
         self.open += 1
+        self.none.clear()
 
     def __exit__(self, *_: object) -> None:
         """Count one less."""
         self.open -= 1
+        if not self.open:
+            self.none.set()
 
 
 def check_head(headers: list[tuple[bytes, bytes]], path: bytes, query: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from nexus.http.tokens import Role
 P = TypeVar("P", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
 
+BODY_SECONDS = 10.0
 COMMON_PROBLEMS = (400, 403, 414, 421, 429, 431)
 """What any operation may answer."""
 
@@ -92,8 +94,14 @@ def query_of(connection: HTTPConnection, kind: type[Q]) -> Q:
 
 
 async def body_of(request: Request, kind: type[msgspec.Struct] | None) -> msgspec.Struct | None:
-    """The JSON body; raises Problem 400, 413 or 415. Where none is expected, none may come."""
-    raw = await request.body()
+    """The JSON body; raises Problem 400, 408, 413 or 415. Where none is expected, none may come."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await request.body()
+    except TimeoutError:
+        raise Problem(
+            408, "the body", f"all of it in {BODY_SECONDS:g} s", "less", "Send it at once.", {"Connection": "close"}
+        ) from None
     if kind is None:
         if raw:
             raise Problem(400, "the body", "none", f"{len(raw)} bytes", "Leave it out.")

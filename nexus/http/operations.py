@@ -82,6 +82,10 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(404,), handler="redeem",
     ),
     Operation(
+        name="health", path="/api/health", tag="status", role=None, summary="Whether this server answers.",
+        answer=shown.Health, handler="health",
+    ),
+    Operation(
         name="who", path="/api/session", tag="tokens", summary="Who asks, and what they may do.", answer=sessions.Self,
         handler="who",
     ),

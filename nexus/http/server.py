@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import sys
 from pathlib import Path
@@ -14,10 +15,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nexus.http.app import Api, application
 from nexus.http.limits import HEADER_BYTES_MAX
 from nexus.http.security import names_of
-from nexus.platforms.listen import listen_tcp, listen_unix, peer_name
+from nexus.platforms.listen import close_unix, listen_tcp, listen_unix, peer_name
 
-GRACE_SECONDS = 5
+GOODBYE_SECONDS = 2
+GRACE_SECONDS = 3
 KEEP_ALIVE_SECONDS = 30
+HEAD_SECONDS = 10.0
 
 
 class Protocol(H11Protocol):
@@ -32,6 +35,17 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         if peer == "":
             transport.abort()
+        self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer with the connection."""
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        """Let go of somebody who has not asked anything yet."""
+        if getattr(self, "cycle", None) is None and self in self.connections:
+            self.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -40,9 +54,13 @@ class Server(uvicorn.Server):
     api: Api
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """End in good order."""
+        """End in good order: the signal that asked for it is answered by then, and not raised again."""
         self.api.tail.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self.api.streams.none.wait()
         await super().shutdown(sockets)
+        self._captured_signals.clear()
 
 
 def serve(home: Path, host: str, port: int) -> None:
@@ -68,4 +86,7 @@ def serve(home: Path, host: str, port: int) -> None:
     )
     server = Server(config)
     server.api = api
-    server.run([tcp, unix] if unix else [tcp])
+    try:
+        server.run([tcp, unix] if unix else [tcp])
+    finally:
+        close_unix(home)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from events.catalog import LogOpened
@@ -11,6 +13,13 @@ from projections.health import HealthStatus
 from projections.moments import iso
 from projections.services import InstanceState
 from projections.views import DecisionView, PortView, ServiceView
+
+
+class Health(msgspec.Struct, frozen=True):
+    """That the server answers, and how much of the log it knows."""
+
+    status: Literal["ok"]
+    seq: Position
 
 
 class EventView(msgspec.Struct, frozen=True):

@@ -48,6 +48,13 @@ def listen_unix(home: Path) -> socket.socket | None:
         return listener
 
 
+def close_unix(home: Path) -> None:
+    """Remove the unix socket of a server that ends."""
+    path = api_socket(home)
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
 def peer_name(connection: socket.socket) -> str | None:
     """Who is at the other end of a unix socket: "" for somebody who may not be there; None for other sockets."""
     if sys.platform == "win32" or connection.family != socket.AF_UNIX:

@@ -28,6 +28,7 @@ from events.envelope import Draft, Recorded
 from events.log import Log
 from nexus.policies.step import step
 from projections.history import History
+from projections.state import encode, evolve
 
 SERVICES = {
     "database": Service(name="database", command=("postgres",), ports=(PortRequest(),), probe=Probe()),
@@ -51,7 +52,9 @@ class Story:
 
     def begin(self) -> Story:
         """A supervisor that starts everything."""
-        self.happen(SupervisorStarted(pid=1, version="0.1.0"), ConfigurationLoaded(project="demo", services=self.services))
+        self.happen(
+            SupervisorStarted(pid=1, version="0.1.0"), ConfigurationLoaded(project="demo", services=self.services)
+        )
         self.happen(CommandReceived(verb="up", command_id="up-1"), actor="somebody")
         return self
 
@@ -71,6 +74,10 @@ class Story:
             size = min(batch, last - self.state.seq)
             self._record([Draft(ProbePassed(instance="web.1", run=0, detail=f"fill {i}")) for i in range(size)])
 
+    def rotate(self) -> None:
+        """Close the books: what follows is in a new file."""
+        self.state = evolve(self.state, self.log.rotate(self.state.at + 1_000, encode(self.state)))
+
     def close(self) -> None:
         """Let go of the log."""
         self.log.close()
@@ -80,7 +87,9 @@ class Story:
         while seen:
             events = self._record(seen)
             told += events
-            seen = [answer for it in events if isinstance(it.event, Decision) for answer in self._obey(it.seq, it.event)]
+            seen = [
+                answer for it in events if isinstance(it.event, Decision) for answer in self._obey(it.seq, it.event)
+            ]
         return told
 
     def _record(self, seen: Sequence[Draft]) -> list[Recorded]:
