@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from events.envelope import Micros
-from nexus.platforms import control
-from nexus.platforms.base import Processes
+from events.envelope import Draft, Micros
+from nexus.platforms.base import Processes, Sockets
 from nexus.platforms.clock import AnchoredClock
 from nexus.platforms.mailbox import AsyncMailbox
 from nexus.platforms.sockets import SystemSockets
 
-if sys.platform == "linux":
-    from nexus.platforms.linux_processes import LinuxProcesses as _Processes
+if sys.platform == "win32":
+    from nexus.platforms.windows import WindowsProcesses
+
+    def _processes(home: Path, post: Callable[[Draft], None], sockets: Sockets) -> Processes:
+        return WindowsProcesses(home, post, sockets)
+
+elif sys.platform == "darwin":
+    from nexus.platforms.macos import MacosSystem
+    from nexus.platforms.posix_processes import PosixProcesses
+
+    def _processes(home: Path, post: Callable[[Draft], None], sockets: Sockets) -> Processes:
+        return PosixProcesses(MacosSystem(), home, post, sockets)
+
+else:
+    from nexus.platforms.linux import LinuxSystem
+    from nexus.platforms.posix_processes import PosixProcesses
+
+    def _processes(home: Path, post: Callable[[Draft], None], sockets: Sockets) -> Processes:
+        return PosixProcesses(LinuxSystem(), home, post, sockets)
 
 
 @dataclass(frozen=True)
 class Platform:
     """Everything that a supervisor needs of the machine it runs on."""
 
-    home: Path
     clock: AnchoredClock
     mailbox: AsyncMailbox
     processes: Processes
     sockets: SystemSockets
-
-    def serve(self, answer: Callable[[bytes, str], Awaitable[bytes]]) -> contextlib.AbstractAsyncContextManager[None]:
-        """Answer what the command line asks, with the name of the user who asks; see `control.serve`."""
-        return control.serve(self.home, lambda request, peer: answer(request, peer.user))
 
 
 def open_platform(home: Path, last: Micros = 0) -> Platform:
@@ -39,4 +49,4 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     clock = AnchoredClock(last)
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
-    return Platform(home, clock, mailbox, _Processes(home, mailbox.post, sockets), sockets)
+    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets)

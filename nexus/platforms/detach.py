@@ -56,9 +56,9 @@ def ended(pid: int) -> int | None:
 def created(pid: int) -> int | None:
     """When that process was made, in a unit of the system's own; with the pid it names one process life."""
     if sys.platform == "linux":
-        from nexus.platforms.linux_tree import look
+        from nexus.platforms.linux import LinuxSystem
 
-        process = look(pid)
+        process = LinuxSystem().look(pid)
         return None if process is None or process.zombie else process.created
     else:  # noqa: RET505 - mypy leaves it out elsewhere
         try:

@@ -7,8 +7,11 @@ echo "shim $$" >&3
 exec 5>&2 2>&3
 unset OLDPWD
 (
-    cd -P /proc/self || exit 126
-    nexus_shim_self=${PWD#/proc/}
+    if cd -P /proc/self 2>/dev/null; then
+        nexus_shim_self=${PWD#/proc/}
+    else
+        nexus_shim_self=$(exec sh -c 'echo "$PPID"')
+    fi
     cd -- "$1" || exit 126
     shift
     echo "start $nexus_shim_self" >&3

@@ -12,17 +12,19 @@ from pathlib import Path
 import msgspec
 
 from events.envelope import Position
-from nexus.platforms import linux_record
+from nexus.platforms import posix_record
 from nexus.platforms.base import Launch
 from nexus.platforms.clock import AnchoredClock
-from nexus.platforms.linux_processes import LinuxProcesses
-from nexus.platforms.linux_tree import Tree
+from nexus.platforms.linux import LinuxSystem
 from nexus.platforms.mailbox import AsyncMailbox
+from nexus.platforms.posix_processes import PosixProcesses
+from nexus.platforms.posix_tree import Tree
 from nexus.platforms.sockets import SystemSockets
 from tests.platforms.conformance import Program
 from tests.waiting import until_async
 
 PATH = os.environ["PATH"]
+SYSTEM = LinuxSystem()
 LIVES = ("sleep", "1000")
 COMMANDS: dict[Program, tuple[str, ...]] = {
     "lives": LIVES,
@@ -41,7 +43,7 @@ class LinuxMachine:
         self.clock = AnchoredClock()
         self.mailbox = AsyncMailbox(self.clock)
         self.sockets = SystemSockets()
-        self.processes = LinuxProcesses(home, self.mailbox.post, self.sockets, shell)
+        self.processes = PosixProcesses(SYSTEM, home, self.mailbox.post, self.sockets, shell)
         self.log = home / "logs" / "web.1.log"
         self.free_port = free_port()
 
@@ -85,9 +87,9 @@ class LinuxMachine:
         """Another supervisor's view; the runs are watched by both, as nothing here tells them apart."""
         return LinuxMachine(self.home, self.shell)
 
-    def record(self, run: Position) -> linux_record.Record:
+    def record(self, run: Position) -> posix_record.Record:
         """What the run file says."""
-        return linux_record.read(self.path(run))
+        return posix_record.read(self.path(run))
 
     def path(self, run: Position) -> Path:
         """The run file."""
@@ -95,12 +97,12 @@ class LinuxMachine:
 
     def members(self, run: Position) -> list[int]:
         """Every process of the run but the shim, wherever it went."""
-        return [process.pid for process in Tree(self.path(run), self.record(run).shim).members()]
+        return [process.pid for process in Tree(SYSTEM, self.path(run), self.record(run).shim).members()]
 
     def close(self) -> None:
         """End whatever a test has left."""
         for path in self.processes.runs.iterdir():
-            Tree(path).kill()
+            Tree(SYSTEM, path).kill()
 
 
 def free_port() -> int:

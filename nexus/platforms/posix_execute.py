@@ -1,4 +1,4 @@
-"""`python -I -S linux_execute.py USER COMMAND...`: becomes the command, as USER unless that is empty.
+"""`python -I -S posix_execute.py USER COMMAND...`: becomes the command, as USER unless that is empty.
 
 Only used where `setpriv` is missing, or for environment names that a shell would drop (`spring.port`):
 those arrive as NEXUS_ODD_n="name=value".

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from events.catalog import RunExited, RunRefused
-from nexus.platforms import linux_launch
+from nexus.platforms import posix_launch
 from nexus.platforms.base import Launch
 from tests.platforms.conformance import only, seen
 from tests.platforms.linux_machine import PATH, LinuxMachine
@@ -103,7 +103,7 @@ async def test_a_run_of_another_user_is_that_user_in_all(
     """User, groups, HOME and USER change; the log is open to it by name."""
     assert NOBODY is not None
     script = "id -u; id -g; id -G; echo $HOME $USER $LOGNAME; echo end >>/dev/stdout"
-    if odd and linux_launch._barrier(sys.executable, NOBODY):
+    if odd and posix_launch._barrier(sys.executable, NOBODY):
         pytest.skip("this Python lies where only its owner can execute it")
     opened(tmp_path)
     launch = linux.command("sh", "-c", script, user=NOBODY.pw_name, environment={**odd, "USER": "root"})
@@ -118,7 +118,7 @@ async def test_a_run_of_another_user_is_that_user_in_all(
 def test_the_fallback_drops_every_right() -> None:
     """Without setpriv, Python itself becomes the user before it becomes the command."""
     assert NOBODY is not None
-    command = [sys.executable, "-I", "-S", linux_launch.EXECUTE, NOBODY.pw_name, "grep", "-E", "^(Uid|Gid|CapEff)"]
+    command = [sys.executable, "-I", "-S", posix_launch.EXECUTE, NOBODY.pw_name, "grep", "-E", "^(Uid|Gid|CapEff)"]
     output = subprocess.run([*command, "/proc/self/status"], capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in output.splitlines()} == {str(NOBODY.pw_uid), str(NOBODY.pw_gid), "0" * 16}
 
@@ -151,7 +151,7 @@ async def test_only_root_can_become_another_user(linux: LinuxMachine) -> None:
     """An ordinary user's supervisor says so instead of failing in the child."""
     os.seteuid(65534)
     try:
-        refused = linux_launch.refusal(1, linux.command("true", user="root"), linux.sockets)
+        refused = posix_launch.refusal(1, linux.command("true", user="root"), linux.sockets)
     finally:
         os.seteuid(0)
     assert refused is not None
@@ -246,13 +246,13 @@ async def test_a_log_that_can_not_be_written_is_refused(linux: LinuxMachine) -> 
 )
 def test_what_the_system_lacks_is_told_with_advice(linux: LinuxMachine, number: int, words: str) -> None:
     """Each shortage has its own words and its own next step."""
-    refused = linux_launch.refused(1, linux.command("true"), OSError(number, os.strerror(number)))
+    refused = posix_launch.refused(1, linux.command("true"), OSError(number, os.strerror(number)))
     assert words in refused.error
     assert refused.advice
 
 
 def test_a_shell_that_could_not_fork_says_what_to_raise() -> None:
     """The limit is met inside the shim, and told as clearly."""
-    refused = linux_launch.refused_by_shell(1, "web.1", "shim.sh: 11: Cannot fork")
+    refused = posix_launch.refused_by_shell(1, "web.1", "shim.sh: 11: Cannot fork")
     assert "Cannot fork" in refused.error
     assert "ulimit -u" in refused.advice

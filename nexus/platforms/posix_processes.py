@@ -1,10 +1,10 @@
-"""Runs on Linux: claimed by a locked file, begun behind a shim, watched through pidfds, found again after a crash."""
+"""Runs on POSIX: claimed by a locked file, begun behind a shim, watched to their end, found again after a crash."""
 
 from __future__ import annotations
 
 import sys
 
-assert sys.platform == "linux"
+assert sys.platform != "win32"
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from events.catalog import (
     SignalSent,
 )
 from events.envelope import Draft, Position
-from nexus.platforms import linux_launch, linux_record
+from nexus.platforms import posix_launch, posix_record
 from nexus.platforms.base import Launch, Sockets
-from nexus.platforms.linux_launch import default_shell
-from nexus.platforms.linux_orphans import Zombies, adopt_orphans, children, reap
-from nexus.platforms.linux_record import Claim, Record
-from nexus.platforms.linux_status import exited, status_of
-from nexus.platforms.linux_tree import Tree, group_lives, kill_group, look, send, signal_group
+from nexus.platforms.posix_launch import default_shell
+from nexus.platforms.posix_record import Claim, Record
+from nexus.platforms.posix_status import exited
+from nexus.platforms.posix_system import System
+from nexus.platforms.posix_tree import Tree, Zombies, group_lives, kill_group, reap, signal_group
 
 ADOPTION_LOOK_SECONDS = 0.0005
 ADOPTION_WAIT_SECONDS = 0.005
@@ -40,7 +40,6 @@ LOOK_AGAIN_SECONDS = 0.001
 LOOK_AGAIN_SECONDS_MAX = 0.1
 STATUS_LOOKS_MAX = 5
 SWEEP_SECONDS = 5.0
-TICKS_BETWEEN_SHIM_AND_SERVICE = 100
 
 CLEAN_UP_SECONDS = 5.0
 """After this time a run counts as ended although something that cannot be killed still holds its lock."""
@@ -54,11 +53,11 @@ SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TER
 
 @dataclass
 class Watch:
-    """One run that is followed by `handle`, a pidfd of its shim or, where that was killed, of its service `pid`.
+    """One run that is followed by `handle`, a descriptor of its shim or, where that was killed, of its service `pid`.
 
     `leader` is the shim while that one is watched, else 0; its number stays the name of the run's `session`. `here`
-    says that we began the run, so that its orphans come to us; `since` when, in ticks. `asked` is the signal that
-    asked it to end.
+    says that we began the run, so that its orphans come to us, and `since` when. `asked` is the signal that asked it
+    to end.
     """
 
     run: Position
@@ -77,20 +76,20 @@ class Watch:
     left_behind: bool = False
 
 
-class LinuxProcesses:
+class PosixProcesses:
     """Runs of one home; everything that happens to them later is given to `post`."""
 
     def __init__(
-        self, home: Path, post: Callable[[Draft], None], sockets: Sockets, shell: str = ""
+        self, system: System, home: Path, post: Callable[[Draft], None], sockets: Sockets, shell: str = ""
     ) -> None:  # fmt: skip
         self.runs = Path(os.path.realpath(home)) / "runs"
         self.runs.mkdir(parents=True, exist_ok=True)
-        self._post, self._sockets = post, sockets
+        self._system, self._post, self._sockets = system, post, sockets
         self._shell = shell or default_shell()
         self._watched: dict[Position, Watch] = {}
-        self._lists_orphans = adopt_orphans()
-        linux_launch.keep_descriptors()
-        self._zombies = Zombies()
+        self._lists_orphans = system.gather_orphans()
+        posix_launch.keep_descriptors()
+        self._zombies = Zombies(system)
         self._sweeping: asyncio.TimerHandle | None = None
 
     # -- the interface -------------------------------------------------------------------------
@@ -101,7 +100,7 @@ class LinuxProcesses:
         The shim says the pid of its service a moment later; then RunStarted is posted, or RunRefused. Nobody waits
         for it, so that many services begin at once.
         """
-        if problem := linux_launch.refusal(run, launch, self._sockets):
+        if problem := posix_launch.refusal(run, launch, self._sockets):
             return [Draft(problem)]
         path = self._path(run)
         try:
@@ -109,12 +108,12 @@ class LinuxProcesses:
         except FileExistsError:
             return [Draft(RunRefused(instance=launch.instance, run=run, error=f"run {run} was begun before"))]
         except OSError as error:
-            return [Draft(linux_launch.refused(run, launch, error))]
+            return [Draft(posix_launch.refused(run, launch, error))]
         try:
-            leader = linux_launch.spawn(run, launch, path, claim, self._shell)
+            leader = posix_launch.spawn(run, launch, path, claim, self._shell)
         except (OSError, ValueError) as error:
             self.forget(run)
-            return [Draft(linux_launch.refused(run, launch, error))]
+            return [Draft(posix_launch.refused(run, launch, error))]
         finally:
             claim.close()
         watch = Watch(run, launch.instance, leader, 0, leader, self._lists_orphans, announced=False)
@@ -137,7 +136,7 @@ class LinuxProcesses:
                 watch.asked = ""
                 reached = whole.kill()
             else:
-                reached = len(send(whole.members(), number))
+                reached = len(self._system.send(whole.members(), number))
         return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
     def adopt(self, run: Position, instance: str) -> list[Draft]:
@@ -145,7 +144,7 @@ class LinuxProcesses:
         give_up_at = time.monotonic() + ADOPTION_WAIT_SECONDS
         while True:
             try:
-                record = linux_record.read(self._path(run))
+                record = posix_record.read(self._path(run))
             except FileNotFoundError:
                 self._claim_for_good(run, instance)
                 return [Draft(RunAbandoned(instance=instance, run=run))]
@@ -174,13 +173,13 @@ class LinuxProcesses:
         watch.announced = True
         if record.pid:
             watch.pid = record.pid
-            process = look(record.pid)
+            process = self._system.look(record.pid)
             made = process.created if process else 0
-            watch.since = max(0, made - TICKS_BETWEEN_SHIM_AND_SERVICE)
+            watch.since = max(0, made - self._system.second)
             return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=made)
         self._drop(watch)
         self.forget(watch.run)
-        return linux_launch.refused_by_shell(watch.run, watch.instance, record.messages)
+        return posix_launch.refused_by_shell(watch.run, watch.instance, record.messages)
 
     def _begin_later(self, watch: Watch, seconds: float) -> None:
         if watch.announced:
@@ -227,7 +226,7 @@ class LinuxProcesses:
     def _open(self, watch: Watch, seconds: float = 0.0) -> None:
         """Watch the shim that we have just started: until it is reaped, its pid is its own."""
         try:
-            handle = os.pidfd_open(watch.leader)
+            handle = self._system.watch(watch.leader)
         except OSError:  # too many open files: it waits for us
             return self._later(self._open, watch, seconds)
         return self._watch(watch, handle)
@@ -242,17 +241,17 @@ class LinuxProcesses:
     def _follow(self, watch: Watch, pid: int, record: Record) -> bool:
         """Watch that process if it is the run's: a handle first, then a look at who it is."""
         try:
-            handle = os.pidfd_open(pid)
+            handle = self._system.watch(pid)
         except (OSError, ValueError):
             return False
-        process = look(pid)
+        process = self._system.look(pid)
         alive = process is not None and not process.zombie
         in_session = alive and record.held and process is not None and process.session == record.shim
-        if not in_session and not (alive and Tree(self._path(watch.run)).owns(pid)):
-            os.close(handle)
+        if not in_session and not (alive and Tree(self._system, self._path(watch.run)).owns(pid)):
+            self._system.unwatch(handle)
             return False
         watch.leader = pid if pid == record.shim else 0
-        watch.since = max(0, process.created - TICKS_BETWEEN_SHIM_AND_SERVICE) if process else 0
+        watch.since = max(0, process.created - self._system.second) if process else 0
         self._watch(watch, handle)
         return True
 
@@ -263,7 +262,7 @@ class LinuxProcesses:
     def _close(self, watch: Watch) -> None:
         if watch.handle >= 0:
             asyncio.get_running_loop().remove_reader(watch.handle)
-            os.close(watch.handle)
+            self._system.unwatch(watch.handle)
             watch.handle = -1
         if watch.leader:  # it is dead or dying, so this does not take long
             reap(watch.leader, 0)
@@ -301,7 +300,7 @@ class LinuxProcesses:
         """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
         watch.wait_status = reap(watch.pid)
         if watch.wait_status is None:
-            watch.wait_status = status_of(watch.pid, watch.handle)
+            watch.wait_status = self._system.status(watch.pid, watch.handle)
         watch.looks += 1
         if watch.wait_status is not None or watch.looks > STATUS_LOOKS_MAX:
             return False
@@ -323,7 +322,7 @@ class LinuxProcesses:
             members = tree.members()
             left = len(members)
             if first:
-                send(members, getattr(signals, f"SIG{watch.asked}"))
+                self._system.send(members, getattr(signals, f"SIG{watch.asked}"))
         else:
             left = tree.kill()
             watch.left_behind = watch.left_behind or left > 0
@@ -351,19 +350,21 @@ class LinuxProcesses:
     def _tree(self, watch: Watch) -> Tree:
         """Who belongs to the run; of our own orphans also those that have only its session left."""
         orphans = frozenset(
-            pid for pid in self._orphans() if (process := look(pid)) and process.session == watch.session
+            pid for pid in self._orphans() if (process := self._system.look(pid)) and process.session == watch.session
         )  # fmt: skip
-        return Tree(self._path(watch.run), watch.leader, orphans if watch.here else frozenset(), watch.since)
+        return Tree(
+            self._system, self._path(watch.run), watch.leader, orphans if watch.here else frozenset(), watch.since
+        )
 
     def _orphans(self) -> set[int]:
-        return children() - {watch.leader for watch in self._watched.values()}
+        return self._system.children() - {watch.leader for watch in self._watched.values()}
 
     def _sweep(self) -> None:
         self._zombies.look({watch.leader for watch in self._watched.values()})
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
     def _read(self, watch: Watch) -> Record:
-        return linux_record.read(self._path(watch.run))
+        return posix_record.read(self._path(watch.run))
 
     def _later(self, call: Callable[[Watch, float], None], watch: Watch, seconds: float = 0.0) -> None:
         """Call it soon, after twice the time that it waited before; again when the system is short of something."""
@@ -381,7 +382,7 @@ class LinuxProcesses:
 
     def _signal_group(self, watch: Watch, signal: str, number: int) -> int:
         """Signal the group that the service is in; the shim survives only what it traps."""
-        service = look(watch.pid)
+        service = self._system.look(watch.pid)
         group = service.group if service is not None and not service.zombie else watch.leader
         spared = watch.leader if signal not in SURVIVED_BY_SHIM else 0
-        return signal_group(group, number, watch.leader, spared)
+        return signal_group(self._system, group, number, watch.leader, spared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-assert sys.platform == "linux"
+assert sys.platform != "win32"
 
 import contextlib
 import errno
@@ -20,11 +20,11 @@ from pathlib import Path
 from events.catalog import RunRefused
 from events.envelope import Position
 from nexus.platforms.base import Launch, Sockets
-from nexus.platforms.linux_record import Claim
-from nexus.platforms.linux_tree import MARKER
+from nexus.platforms.posix_record import Claim
+from nexus.platforms.posix_tree import MARKER
 
 SHIM = str(Path(__file__).with_name("shim.sh"))
-EXECUTE = str(Path(__file__).with_name("linux_execute.py"))
+EXECUTE = str(Path(__file__).with_name("posix_execute.py"))
 _RESET = sorted(signals.valid_signals() - {signals.SIGKILL, signals.SIGSTOP})
 
 
@@ -44,7 +44,7 @@ def default_shell() -> str:
 
 def keep_descriptors() -> None:
     """Let no service inherit what this process was given by whoever started it: a pipe, a lock, a socket."""
-    for name in os.listdir("/proc/self/fd"):
+    for name in os.listdir("/dev/fd"):
         if int(name) > 2:
             with contextlib.suppress(OSError):  # the listing's own is closed again
                 os.set_inheritable(int(name), False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from events.catalog import RunAbandoned, RunAdopted, RunExited, RunStarted
-from nexus.platforms import linux_record
+from nexus.platforms import posix_record
 from tests.platforms.conformance import only, seen
 from tests.platforms.linux_machine import LinuxMachine
 from tests.waiting import until_async
@@ -135,7 +135,7 @@ async def test_a_run_that_is_only_just_beginning_is_adopted_later(linux: LinuxMa
 
 async def test_a_run_whose_shim_dies_on_its_way_is_abandoned(linux: LinuxMachine) -> None:
     """What never said that it began did not begin."""
-    claim = linux_record.Claim(linux.path(1), 1, "web.1")
+    claim = posix_record.Claim(linux.path(1), 1, "web.1")
     assert linux.processes.adopt(1, "web.1") == []
     claim.close()
     assert (await seen(linux, RunAbandoned)).run == 1

@@ -17,7 +17,7 @@ from events.envelope import Draft
 from nexus.platforms.base import Launch
 from tests.platforms.conformance import only, seen, start
 from tests.platforms.linux_machine import LIVES, LinuxMachine
-from tests.platforms.test_linux_adoption import fifo, is_there, slow_shell
+from tests.platforms.test_posix_adoption import fifo, is_there, slow_shell
 from tests.waiting import until_async
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]

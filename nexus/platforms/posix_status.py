@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import sys
 
-assert sys.platform == "linux"
+assert sys.platform != "win32"
 
-import contextlib
-import fcntl
 import os
 import signal as signals
-import struct
 import subprocess
 from functools import cache
 
 from events.catalog import RunExited
 from events.envelope import Position
-from nexus.platforms.linux_record import Record
-
-_PIDFD_INFO = struct.Struct("=QQ11Ii")  # struct pidfd_info of linux/pidfd.h, its first 64 bytes
-_PIDFD_GET_INFO = 0xC000FF0B | _PIDFD_INFO.size << 16
-_PIDFD_INFO_EXIT = 1 << 3
+from nexus.platforms.posix_record import Record
 
 UNSEEN = "nobody saw it end: the shell that watches it was killed, or the machine went down"
 
@@ -68,24 +61,6 @@ def signal_name(number: int) -> str | None:
 @cache
 def _shell_tells(shell: str, number: int) -> bool:
     """Whether the shell says that a child died of that signal; most keep silent about INT and PIPE."""
-    script = f"(read -r pid rest </proc/self/stat; kill -{number} $pid); :"
+    script = f"sh -c 'kill -{number} $$'; :"
     answer = subprocess.run([shell, "-c", script], capture_output=True, check=False, timeout=5)
     return bool(answer.stderr)
-
-
-def status_of(pid: int, pidfd: int) -> int | None:
-    """The wait status of an ended process that is not our child, None when nobody can tell.
-
-    A zombie shows it in the process table; once it is reaped, its pidfd does (Linux 6.15 and later).
-    """
-    buffer = bytearray(_PIDFD_INFO.size)
-    struct.pack_into("=Q", buffer, 0, _PIDFD_INFO_EXIT)
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, buffer)
-        fields = _PIDFD_INFO.unpack(buffer)
-        if fields[0] & _PIDFD_INFO_EXIT:
-            return int(fields[-1])
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-        stat = file.read().rpartition(b")")[2].split()
-        return int(stat[49]) if stat[0] == b"Z" else None
-    return None
