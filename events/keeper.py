@@ -24,7 +24,11 @@ class Keeper:
     def __init__(self, home: Path, head: Callable[[], OutsideHead], ballast_bytes: int) -> None:
         self._home, self._head, self._ballast_bytes = home, head, ballast_bytes
         self._written: OutsideHead | None = None
+        self._failing = False
         self._ballast_at = float("-inf")
+        self.has_ballast = False
+        """Whether there is room set aside for the day that the disk is full."""
+        self._keep_ballast()
         self._closing = threading.Event()
         self.wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nexus-log-keeper", daemon=True)
@@ -39,6 +43,7 @@ class Keeper:
 
     def ballast_freed(self) -> None:
         """The ballast is gone; look again for room in a while."""
+        self.has_ballast = False
         self._ballast_at = time.monotonic()
 
     def _run(self) -> None:
@@ -57,15 +62,20 @@ class Keeper:
         try:
             write_head(self._home, head)
         except OSError as error:
-            logger.warning("the head of the log could not be written: %s", error)
+            if not self._failing:
+                logger.warning("the head of the log could not be written, and is tried again: %s", error)
+            self._failing = True
+            self.wake.set()
         else:
-            self._written = head
+            self._written, self._failing = head, False
 
     def _keep_ballast(self) -> None:
-        if time.monotonic() - self._ballast_at < BALLAST_EVERY_SECONDS:
+        if self.has_ballast or time.monotonic() - self._ballast_at < BALLAST_EVERY_SECONDS:
             return
         self._ballast_at = time.monotonic()
         try:
             make_ballast(self._home, self._ballast_bytes)
         except OSError as error:
             logger.warning("no room for the ballast of the log: %s", error)
+        else:
+            self.has_ballast = True

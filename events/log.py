@@ -71,7 +71,9 @@ class Log:
             self._ledger = Ledger(found.head, self)
             self._connection = found.connection
             self._remember_damage()
-        self._keeper = Keeper(home, lambda: files.OutsideHead.of(self.log_id, self.head), ballast_bytes)
+            if not found.notes:
+                self._keep_head()
+        self._keeper = Keeper(home, self._outside_head, ballast_bytes)
         self._keeper.wake.set()
 
     @classmethod
@@ -128,6 +130,11 @@ class Log:
     def path(self) -> Path:
         """The file that is written to."""
         return files.path_of(self.home, self._number)
+
+    @property
+    def on_ballast(self) -> bool:
+        """Whether the disk was full: only what matters should be recorded until there is room again."""
+        return not self._keeper.has_ballast
 
     def take_problems(self) -> list[Event]:
         """What happened to the log since the last call, as events that are still to be recorded."""
@@ -253,16 +260,18 @@ class Log:
         ))  # fmt: skip
 
     def _begin(self, opened: Recorded, known: rotation.Carried) -> None:
-        with self._ledger.recording([opened]) as rows:
-            path = rotation.create(self.home, self._number + 1, rows[0], known, self._connect)
-            connection = self._open_new(path)
+        self._ledger.lookup = known
+        try:
+            with self._ledger.recording([opened]) as rows:
+                path = rotation.create(self.home, self._number + 1, rows[0], known, self._connect)
+                connection = self._open_new(path)
+        finally:
+            self._ledger.lookup = self
         self._connection, self._number = connection, self._number + 1
-        self._ledger.lookup = self
         if self._damage is not None:
             self._problems.append(_told(self._damage))
             self._damage = None
-        with contextlib.suppress(OSError):
-            files.write_head(self.home, files.OutsideHead.of(self.log_id, self.head))
+        self._keep_head()
 
     def _open_new(self, path: Path) -> sqlite3.Connection:
         """A new file that can't be written to must not stand in the way of the old one."""
@@ -273,6 +282,14 @@ class Log:
             path.unlink()
             raise
         return connection
+
+    def _outside_head(self) -> files.OutsideHead:
+        return files.OutsideHead.of(self.log_id, self.head)
+
+    def _keep_head(self) -> None:
+        """Now and not a second later; where that fails, the keeper tries again."""
+        with contextlib.suppress(OSError):
+            files.write_head(self.home, self._outside_head())
 
     def _remember_damage(self) -> None:
         """A crash right after a damaged file was replaced must not keep it from being told."""
