@@ -57,7 +57,10 @@ def close_unix(home: Path) -> None:
 
 def peer_name(connection: socket.socket) -> str | None:
     """Who is at the other end of a unix socket: "" for somebody who may not be there; None for other sockets."""
-    if sys.platform == "win32" or connection.family != socket.AF_UNIX:
+    if sys.platform == "win32":
         return None
-    peer = peer_of(connection)
-    return peer.user if is_allowed(peer) else ""
+    else:  # noqa: RET505 - mypy leaves it out elsewhere
+        if connection.family != socket.AF_UNIX:
+            return None
+        peer = peer_of(connection)
+        return peer.user if is_allowed(peer) else ""

@@ -293,8 +293,8 @@ class PosixProcesses:
             return False
         if not watch.here:
             return not self._tree(watch).members()
-        tree = self._tree(watch)
-        return not any(tree.owns(pid) for pid in self._orphans())
+        orphans = self._orphans()
+        return not (orphans and any(self._tree(watch).owns(pid) for pid in orphans))
 
     def _status_is_still_to_come(self, watch: Watch) -> bool:
         """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
