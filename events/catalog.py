@@ -375,6 +375,35 @@ class PortRefused(Event, frozen=True, kw_only=True):
         return f"port/{self.port}"
 
 
+class PortOpened(Event, frozen=True, kw_only=True):
+    """A socket that waits for others was opened; `instance` names the one of ours that has it.
+
+    No owners means that this user may not see them.
+    """
+
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str
+    owners: tuple[PortOwner, ...] = ()
+    instance: str = ""
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+class PortClosed(Event, frozen=True, kw_only=True):
+    """The last socket that waited for others at this address was closed."""
+
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
 # -- decisions -----------------------------------------------------------------------------------
 
 
@@ -439,13 +468,17 @@ class ServiceGivenUp(InstanceDecision, frozen=True, kw_only=True):
 
 
 class AlertRaised(Decision, frozen=True, kw_only=True):
-    """Somebody ought to know: `message` says what is wrong, `advice` what to do."""
+    """Somebody ought to know: `message` says what is wrong, `advice` what to do.
+
+    `again_at` is when it is raised again unless it is over, for what ends by the mere passing of time.
+    """
 
     key: str
     severity: Severity
     subject: str
     message: str
     advice: str = ""
+    again_at: int | None = None
 
     @property
     def stream(self) -> str:

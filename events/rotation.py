@@ -54,7 +54,8 @@ def carried(connection: sqlite3.Connection) -> Carried:
         ),
     ):
         with contextlib.suppress(sqlite3.DatabaseError):
-            target.update(connection.execute(query).fetchall())
+            rows = connection.execute(query).fetchall()
+            target.update((name, seq) for name, seq in rows if isinstance(name, str) and isinstance(seq, int))
     return found
 
 

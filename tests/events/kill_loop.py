@@ -25,7 +25,10 @@ from tests.events.samples import day
 
 KILLS_A_HOME = 25
 SIZE_LIMIT_BYTES = 120_000
-LATEST_SECONDS = 0.06
+LATEST_SECONDS = 0.04
+WRITING = 0.7
+"""How many are killed while they append; the others may still be opening the log."""
+PATIENCE_SECONDS = 10.0
 ACKNOWLEDGED = struct.Struct(">q32s?")
 
 
@@ -55,6 +58,8 @@ def kill_one(home: Path, chance: Random) -> tuple[int, bytes, int]:
             traceback.print_exc()
         os._exit(1)
     os.close(theirs)
+    if chance.random() < WRITING:
+        select.select([ours], [], [], PATIENCE_SECONDS)
     select.select([], [], [], seconds)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
