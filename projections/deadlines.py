@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from events.catalog import (
+    AlertRaised,
+    AlertResolved,
     CommandReceived,
     ConfigurationLoaded,
     DeadlineReached,
@@ -31,7 +33,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True):
-    """Deadlines by key: `ready:web.1`, `kill:web.1`, `restart:web.1`."""
+    """Deadlines by key: `ready:web.1`, `kill:web.1`, `restart:web.1`, and the keys of alerts: `flapping:web.1`."""
 
     by_key: dict[str, Deadline] = {}
 
@@ -75,6 +77,16 @@ def _restart(deadlines: Deadlines, it: Recorded, event: RestartScheduled) -> Dea
 def _without_of(deadlines: Deadlines, run: Position, *keys: str) -> Deadlines:
     """An answer or an end that comes late concerns no later run."""
     return _without(deadlines, *(key for key in keys if key in deadlines.by_key and deadlines.by_key[key].run == run))
+
+
+@fold.on(AlertRaised)
+def _raised(deadlines: Deadlines, it: Recorded, event: AlertRaised) -> Deadlines:
+    return deadlines if event.again_at is None else _with(deadlines, it, event.key, event.again_at)
+
+
+@fold.on(AlertResolved)
+def _resolved(deadlines: Deadlines, _: Recorded, event: AlertResolved) -> Deadlines:
+    return _without(deadlines, event.key)
 
 
 @fold.on(ProbePassed)

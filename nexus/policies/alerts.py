@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from events.catalog import AlertRaised, AlertResolved, Severity, Value
-from events.envelope import Draft, Position
-from projections.conditions import Loss, lost
+from events.envelope import Draft, Micros, Position
+from nexus.policies.ports import choose
+from projections.conditions import Loss, instances_of, lost
 from projections.health import Health
+from projections.leases import lease_name
 from projections.services import FAILURES_KEPT, Instance
 from projections.state import State
 
@@ -17,7 +19,7 @@ FLAPPING_SECONDS = 600
 
 
 class Concern(msgspec.Struct, frozen=True):
-    """A reason for an alert, as the state shows it."""
+    """A reason for an alert, as the state shows it; one with `again_at` ends by the passing of time."""
 
     severity: Severity
     message: str
@@ -25,22 +27,28 @@ class Concern(msgspec.Struct, frozen=True):
     cause: Position
     rule: str
     values: dict[str, Value] = {}
+    again_at: Micros | None = None
 
 
 def decide(state: State) -> Iterator[Draft]:
-    """Raise an alert for each new concern and resolve those whose concern is gone."""
+    """Raise an alert for each new concern, and resolve those whose concern is gone."""
     found: dict[str, tuple[Instance, Concern]] = {}
     losses = lost(state)
+    unwell = {name: it for name, it in state.health.by_instance.items() if it.status == "unhealthy"}
     for instance in state.services.instances.values():
-        flapping = _flapping(state, instance)
-        if flapping or instance.state in ("failed", "waiting") or _unwell(state, instance):
-            for what, concern in _concerns(state, instance, losses, flapping):
+        # Most instances are no concern, and that is seen at a glance.
+        if (
+            instance.state in ("failed", "waiting")
+            or instance.name in unwell
+            or len(instance.failed_at) == FAILURES_KEPT
+        ):
+            for what, concern in _concerns(state, instance, losses, unwell.get(instance.name)):
                 found[f"{what}:{instance.name}"] = (instance, concern)
     for key, (instance, concern) in found.items():
-        if key not in state.alerts.active:
+        if key not in state.alerts.active or (concern.again_at and key not in state.deadlines.by_key):
             raised = AlertRaised(
                 key=key, severity=concern.severity, subject=f"service/{instance.service}", message=concern.message,
-                advice=concern.advice, rule=concern.rule, values=concern.values,
+                advice=concern.advice, again_at=concern.again_at, rule=concern.rule, values=concern.values,
             )  # fmt: skip
             yield Draft(raised, concern.cause)
     for key, alert in state.alerts.active.items():
@@ -52,14 +60,18 @@ def decide(state: State) -> Iterator[Draft]:
 
 
 def _over(state: State, key: str, raised: Position) -> Position:
-    """The last event that concerned the instance ended the alert; where it is gone, the alert itself is named."""
+    """The last event that concerned the instance or what it needs; where it is gone, the alert itself is named."""
     instance = state.services.instances.get(key.partition(":")[2])
-    health = state.health.by_instance.get(key.partition(":")[2])
-    return max(instance.changed if instance else 0, health.changed if health else 0, raised)
+    if instance is None:
+        return raised
+    health = state.health.by_instance.get(instance.name)
+    declared = state.services.declared.get(instance.service)
+    needed = [one.changed for name in (declared.depends_on if declared else ()) for one in instances_of(state, name)]
+    return max(instance.changed, health.changed if health else 0, raised, *needed)
 
 
 def _concerns(
-    state: State, instance: Instance, losses: dict[str, Loss], flapping: bool
+    state: State, instance: Instance, losses: dict[str, Loss], unwell: Health | None
 ) -> Iterator[tuple[str, Concern]]:
     name = instance.service
     if instance.state == "failed":
@@ -68,20 +80,15 @@ def _concerns(
             f"see `nexus logs {name}`, mend it, then `nexus start {name}`",
             instance.changed, "alerts.given_up", {"problem": instance.problem, "failures": instance.failures},
         )  # fmt: skip
-    if instance.wanted and instance.state == "waiting":
+    if instance.state == "waiting":
         yield from _stopped_by_dependency(state, instance, losses)
-    health = _unwell(state, instance)
-    if health and instance.state == "running":
+        yield from _without_port(state, instance)
+    if unwell and instance.state == "running":
         yield "unhealthy", Concern(
-            "warning", f"{instance.name} is unhealthy: {health.detail}", f"see `nexus logs {name}`",
-            health.changed, "alerts.unhealthy", {"failures": health.failures, "last answer": health.detail},
+            "warning", f"{instance.name} is unhealthy: {unwell.detail}", f"see `nexus logs {name}`",
+            unwell.changed, "alerts.unhealthy", {"failures": unwell.failures, "last answer": unwell.detail},
         )  # fmt: skip
-    if flapping:
-        yield "flapping", Concern(
-            "warning", f"{instance.name} failed {FAILURES_KEPT} times within {FLAPPING_SECONDS // 60} minutes",
-            f"its last problem: it {instance.problem}; see `nexus logs {name}`",
-            instance.changed, "alerts.flapping", {"failures": FAILURES_KEPT, "within_seconds": FLAPPING_SECONDS},
-        )  # fmt: skip
+    yield from _flapping(state, instance)
 
 
 def _tries(instance: Instance) -> str:
@@ -102,11 +109,27 @@ def _stopped_by_dependency(state: State, instance: Instance, losses: dict[str, L
             return
 
 
-def _unwell(state: State, instance: Instance) -> Health | None:
-    health = state.health.by_instance.get(instance.name)
-    return health if health and health.status == "unhealthy" else None
+def _without_port(state: State, instance: Instance) -> Iterator[tuple[str, Concern]]:
+    for request in state.services.declared[instance.service].ports:
+        name = lease_name(instance.name, request.name)
+        lease = state.leases.by_name.get(name)
+        if request.fixed or (lease is not None and lease.state in ("held", "idle")):
+            continue
+        if choose(state, name, lease, state.leases.taken()) is None:
+            pool = f"{state.supervisor.pool.first}-{state.supervisor.pool.last}"
+            yield "no_port", Concern(
+                "critical", f"{instance.name} waits for a port: none is free in {pool}",
+                "widen the pool of ports in nexus.toml, or end what uses them: `nexus ports`",
+                instance.changed, "alerts.no_port", {"port": request.name, "pool": pool},
+            )  # fmt: skip
+            return
 
 
-def _flapping(state: State, instance: Instance) -> bool:
-    failed_at = instance.failed_at
-    return len(failed_at) >= FAILURES_KEPT and state.at - failed_at[0] <= FLAPPING_SECONDS * 1_000_000
+def _flapping(state: State, instance: Instance) -> Iterator[tuple[str, Concern]]:
+    failed_at, within = instance.failed_at, FLAPPING_SECONDS * 1_000_000
+    if len(failed_at) == FAILURES_KEPT and state.at - failed_at[0] < within:
+        yield "flapping", Concern(
+            "warning", f"{instance.name} failed {FAILURES_KEPT} times within {FLAPPING_SECONDS // 60} minutes",
+            f"its last problem: it {instance.problem}; see `nexus logs {instance.service}`", instance.changed,
+            "alerts.flapping", {"failures": FAILURES_KEPT, "within_seconds": FLAPPING_SECONDS}, failed_at[0] + within,
+        )  # fmt: skip

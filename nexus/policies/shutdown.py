@@ -9,6 +9,7 @@ import msgspec
 from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
 from events.envelope import Draft, Position
 from projections.conditions import Loss, dependents_alive, instances_of, is_internal, lost
+from projections.leases import lease_name
 from projections.services import Instance
 from projections.state import State
 
@@ -27,8 +28,11 @@ class Reason(msgspec.Struct, frozen=True):
 def decide(state: State) -> Iterator[Draft]:
     """Stop what is to end, dependents first; kill what ignores it; finish when all is done."""
     losses = lost(state)
+    quiet = _undisturbed(state, losses)
     for instance in state.services.instances.values():
-        if instance.state in ("starting", "running") and not _undisturbed(state, instance, losses):
+        if instance.name in quiet:
+            continue
+        if instance.state in ("starting", "running"):
             reason = _why_stop(state, instance, losses)
             if reason and (reason.urgent or not _waits(state, instance, losses)):
                 yield Draft(_stop(state, instance, reason), reason.cause)
@@ -49,16 +53,16 @@ def _overdue(state: State, instance: Instance, purpose: str) -> bool:
     return f"{purpose}:{instance.name}" not in state.deadlines.by_key
 
 
-def _undisturbed(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
+def _undisturbed(state: State, losses: dict[str, Loss]) -> set[str]:
     """Most runs have no reason to end, and that is seen at a glance."""
-    health = state.health.by_instance.get(instance.name)
-    return (
-        instance.state == "running"
-        and instance.wanted
-        and not instance.bounce
-        and instance.service not in losses
-        and (health is None or health.status != "unhealthy")
-    )
+    unwell = {name for name, health in state.health.by_instance.items() if health.status == "unhealthy"}
+    fixed = state.leases.fixed
+    return {
+        it.name
+        for it in state.services.instances.values()
+        if it.state == "running" and it.wanted and not it.bounce and it.service not in losses
+        and it.name not in unwell and fixed.keys().isdisjoint(it.ports.values())
+    }  # fmt: skip
 
 
 def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reason | None:
@@ -70,7 +74,7 @@ def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
         return Reason(rule, _latest(state, instance))
     if instance.bounce:
         return Reason("restart.asked", instance.changed, {"why": instance.bounce}, urgent=True)
-    return _why_failed(state, instance) or _why_lost(state, instance, losses)
+    return _why_failed(state, instance) or _why_lost(state, instance, losses) or _why_moved(state, instance)
 
 
 def _latest(state: State, instance: Instance) -> Position:
@@ -102,6 +106,17 @@ def _why_lost(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
             why, cause = losses[name].why, max(losses[name].cause, _latest(state, instance))
             keep = Rejected("leave it running", f"it needs {name}, which {why}")
             return Reason("dependency.lost", cause, {name: why}, rejected=(keep,))
+    return None
+
+
+def _why_moved(state: State, instance: Instance) -> Reason | None:
+    """A port that another service insists on is given up by the one that was merely given it."""
+    for name, port in instance.ports.items():
+        other = state.leases.fixed.get(port, lease_name(instance.name, name))
+        if other != lease_name(instance.name, name):
+            keep = Rejected("let the other wait", f"nexus.toml asks for {port} for {other}, and this one may move")
+            cause = max(instance.changed, state.leases.declared_by)
+            return Reason("ports.asked_for", cause, {"port": port, "for": other}, urgent=True, rejected=(keep,))
     return None
 
 

@@ -126,7 +126,10 @@ class Witness:
         for key, deadline in state.deadlines.by_key.items():
             purpose, _, name = key.partition(":")
             instance = state.services.instances.get(name)
-            fits = instance is not None and instance.state in _FITTING[purpose]
+            if purpose in _FITTING:
+                fits = instance is not None and instance.state in _FITTING[purpose]
+            else:
+                fits = key in state.alerts.active
             insist(fits, "no deadline outlives what it is for", (key, deadline, instance))
 
     def _hopeless(self, state: State) -> None:
@@ -177,7 +180,7 @@ class Witness:
                 insist(well, "everything wanted is up once the faults stop", instance)
             else:
                 insist(not instance.run, "what is not wanted does not run", instance)
-        insist(not self.state.alerts.active.keys() & _OVER, "alerts end", self.state.alerts.active)
+        insist(not self.state.alerts.active, "alerts end", self.state.alerts.active)
 
     def all_down(self) -> None:
         """The shutdown left nothing behind."""
@@ -187,7 +190,6 @@ class Witness:
 
 
 _FITTING = {"ready": ("starting",), "kill": ("stopping",), "restart": ("waiting",)}
-_OVER: frozenset[str] = frozenset()
 
 
 def _gone(state: State) -> set[str]:
