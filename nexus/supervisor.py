@@ -34,10 +34,12 @@ from nexus.platforms.control import Peer, serve
 from nexus.platforms.current import Platform, open_platform
 from nexus.platforms.interrupts import on_interrupt
 from nexus.platforms.listen import api_socket
+from nexus.platforms.sockets import ancestors
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
+from nexus.sensors.sockets import SocketSensor
 from projections.history import SNAPSHOT_EVERY, History
 from projections.services import Instance
 from projections.state import State, encode, evolve_all
@@ -57,6 +59,9 @@ class Supervisor:
             self.log, self.platform.clock, self.platform.mailbox, self.platform.processes, self._effects(), state
         )
         self.probes = ProbeSensor(self.platform.mailbox.post, self._question)
+        self.sockets = SocketSensor(
+            self.platform.inventory, self.platform.mailbox.post, self._whose, self.platform.sockets.ephemeral_range()
+        )
         self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
         self.controller.subscribers += [self.probes.follow, self._keep_snapshots]
         self._kept_at = state.seq
@@ -133,6 +138,11 @@ class Supervisor:
         going = self.controller.state.supervisor.going
         self.platform.mailbox.post(Draft(CommandReceived(verb="detach" if going else "down"), actor="signal"))
 
+    def _whose(self, pid: int) -> str:
+        """The instance that a process belongs to, empty for a stranger."""
+        ours = {one.pid: one.name for one in self.controller.state.services.instances.values() if one.pid}
+        return next((ours[one] for one in (pid, *ancestors(pid)) if one in ours), "")
+
     def _known(self) -> dict[str, Service]:
         return self.configuration.declared
 
@@ -166,6 +176,7 @@ class Supervisor:
         self.controller.recover(started)
         self._reload()
         step_seconds = self.platform.clock.wall_step_seconds
+        sockets = asyncio.create_task(self.sockets.run(list(self.controller.state.ports.open)))
         clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
         try:
             async with serve(self.home, self._answer):
@@ -173,6 +184,8 @@ class Supervisor:
                 await self.controller.run()
         finally:
             clock.cancel()
+            sockets.cancel()
+            self.platform.inventory.close()
             await self.probes.close()
             self.controller.stop(os.getpid())
             self.history.keep(self.controller.state)

@@ -1,10 +1,19 @@
-"""Ports: which run of which service has each port, since when and by which decision."""
+"""Ports: which are open, who has them since when, and by which decision those of our own runs got theirs."""
 
 from __future__ import annotations
 
 import msgspec
 
-from events.catalog import RunAbandoned, RunEvent, RunExited, RunRefused, StartDecided
+from events.catalog import (
+    PortClosed,
+    PortOpened,
+    PortOwner,
+    RunAbandoned,
+    RunEvent,
+    RunExited,
+    RunRefused,
+    StartDecided,
+)
 from events.envelope import Micros, Position, Recorded
 from projections.fold import Fold
 
@@ -19,10 +28,41 @@ class PortUse(msgspec.Struct, frozen=True, omit_defaults=True):
     since: Micros
 
 
+class OpenPort(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A port that is open at one address; `opened` is the event that saw it open."""
+
+    port: int
+    protocol: str
+    address: str
+    since: Micros
+    opened: Position
+    owners: tuple[PortOwner, ...] = ()
+    instance: str = ""
+
+    @property
+    def who(self) -> str:
+        """Who has it, in words."""
+        return self.instance or ", ".join(str(owner) for owner in self.owners) or str(PortOwner())
+
+
 class Ports(msgspec.Struct, frozen=True):
-    """The ports in use by our own runs, by number."""
+    """The ports given to our own runs, by number, and every open port by its endpoint."""
 
     by_number: dict[int, PortUse] = {}
+    open: dict[str, OpenPort] = {}
+
+    def stranger(self, port: int) -> OpenPort | None:
+        """Somebody else who has the port open, None where nobody is seen."""
+        return next((it for it in self.open.values() if it.port == port and not it.instance), None)
+
+    def strangers(self) -> dict[int, OpenPort]:
+        """The open ports that are not ours, by number."""
+        return {it.port: it for it in self.open.values() if not it.instance}
+
+
+def endpoint(protocol: str, address: str, port: int) -> str:
+    """The name of an open port at one address: `tcp 127.0.0.1 8080`."""
+    return f"{protocol} {address} {port}"
 
 
 fold: Fold[Ports] = Fold()
@@ -33,10 +73,23 @@ def _given(ports: Ports, it: Recorded, event: StartDecided) -> Ports:
     if not event.ports:
         return ports
     given = {port: PortUse(port, event.instance, name, it.seq, it.at) for name, port in event.ports.items()}
-    return Ports({**ports.by_number, **given})
+    return msgspec.structs.replace(ports, by_number={**ports.by_number, **given})
 
 
 @fold.on(RunExited, RunRefused, RunAbandoned)
 def _given_back(ports: Ports, _: Recorded, event: RunEvent) -> Ports:
     left = {port: use for port, use in ports.by_number.items() if use.run != event.run}
-    return ports if len(left) == len(ports.by_number) else Ports(left)
+    return ports if len(left) == len(ports.by_number) else msgspec.structs.replace(ports, by_number=left)
+
+
+@fold.on(PortOpened)
+def _opened(ports: Ports, it: Recorded, event: PortOpened) -> Ports:
+    key = endpoint(event.protocol, event.address, event.port)
+    port = OpenPort(event.port, event.protocol, event.address, it.at, it.seq, event.owners, event.instance)
+    return msgspec.structs.replace(ports, open={**ports.open, key: port})
+
+
+@fold.on(PortClosed)
+def _closed(ports: Ports, _: Recorded, event: PortClosed) -> Ports:
+    closed = endpoint(event.protocol, event.address, event.port)
+    return msgspec.structs.replace(ports, open={key: port for key, port in ports.open.items() if key != closed})

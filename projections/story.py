@@ -21,7 +21,9 @@ from events.catalog import (
     LogOpened,
     LogSlow,
     PortChosen,
+    PortClosed,
     PortHeld,
+    PortOpened,
     PortRefused,
     PortReleased,
     ProbeFailed,
@@ -62,9 +64,11 @@ RULES: dict[str, str] = {
     "ports.fixed": "nexus.toml asks for this port",
     "ports.stable": "a service keeps the port it had; else it gets the one its name points to, or the next free one",
     "ports.exhausted": "no port of the pool is left, so it is looked again after a while",
+    "ports.asked_for": "nexus.toml asks for its port for another service, and this one may move",
     "ports.undeclared": "the service that held this port is no longer declared",
     "alerts.given_up": "somebody has to mend a service that was given up",
     "alerts.unhealthy": "somebody ought to know that a running service fails its checks",
+    "alerts.no_port": "somebody has to free a port or widen the pool",
     "alerts.flapping": "somebody ought to know that a service fails again and again",
     "alerts.dependency_lost": "somebody ought to know that a service is down because of another one",
     "alerts.over": "what the alert was about is over",
@@ -193,6 +197,11 @@ def _port_refused(event: PortRefused) -> str:
     return f"port {event.port} could not be held for {event.lease}: {event.reason}"
 
 
+def _port_opened(event: PortOpened) -> str:
+    who = event.instance or ", ".join(str(owner) for owner in event.owners) or "somebody that this user may not see"
+    return f"{event.protocol} port {event.port} was opened on {event.address} by {who}"
+
+
 def _alert(event: AlertRaised) -> str:
     return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
 
@@ -223,6 +232,8 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     SignalSent: _signalled,
     ProbePassed: lambda it: f"{it.instance} answered well" + (f": {it.detail}" if it.detail else ""),
     ProbeFailed: _probed,
+    PortOpened: _port_opened,
+    PortClosed: lambda it: f"{it.protocol} port {it.port} was closed on {it.address}",
     PortHeld: lambda it: f"port {it.port} is held for {it.lease}",
     PortRefused: _port_refused,
     PortChosen: lambda it: f"hold port {it.port} for {it.lease}",

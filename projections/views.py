@@ -19,6 +19,7 @@ from projections.conditions import ALIVE, instances_of, is_internal, met, waits_
 from projections.health import HealthStatus
 from projections.leases import Lease
 from projections.moments import iso
+from projections.ports import OpenPort
 from projections.services import Instance, InstanceState
 from projections.state import State
 
@@ -95,7 +96,7 @@ class OwnerView(msgspec.Struct, frozen=True):
 
 
 class PortView(msgspec.Struct, frozen=True):
-    """A port that is leased, or that a stranger had when we asked for it (`foreign`)."""
+    """A port that is leased or open; `foreign` is one that only strangers have."""
 
     port: int
     protocol: str
@@ -321,22 +322,41 @@ def _moment(at: Micros) -> str | None:
 
 
 def ports(state: State) -> PortsView:
-    """The ports that are leased or in use by our runs, and those that strangers had when we asked for them."""
-    found = [
-        _leased(state, lease) for lease in state.leases.by_name.values() if lease.state not in ("refused", "released")
-    ]
-    known = {port.port for port in found}
+    """Every port that is leased or open, whoever has it, and those that strangers had when we asked for them."""
+    found: dict[tuple[int, str], PortView] = {}
+    for lease in state.leases.by_name.values():
+        if lease.state not in ("refused", "released"):
+            found[lease.port, lease.protocol] = _leased(state, lease)
+    for port in state.ports.open.values():
+        known = found.get((port.port, port.protocol))
+        found[port.port, port.protocol] = _open(state, port, known)
     for refusal in state.leases.refusals.values():
-        if refusal.port not in known:
-            owners = [_stranger(refusal.owner)] if refusal.owner else []
-            found.append(PortView(refusal.port, "tcp", "foreign", [], owners, iso(refusal.at), None))
-    return PortsView(state.seq, iso(state.at), sorted(found, key=lambda port: port.port))
+        owners = [_stranger(refusal.owner)] if refusal.owner else []
+        seen = PortView(refusal.port, "tcp", "foreign", [], owners, iso(refusal.at), None)
+        found.setdefault((refusal.port, "tcp"), seen)
+    return PortsView(state.seq, iso(state.at), [view for _, view in sorted(found.items())])
 
 
 def _leased(state: State, lease: Lease) -> PortView:
     use = state.ports.by_number.get(lease.port)
     owners = [_owner(state, use.instance)] if use else []
     return PortView(lease.port, lease.protocol, lease.state, [lease.host], owners, iso(lease.since), lease.name)
+
+
+def _open(state: State, port: OpenPort, known: PortView | None) -> PortView:
+    """What is seen open, added to what is known of that port."""
+    if port.instance in state.services.instances:
+        owners = [_owner(state, port.instance)]
+    else:
+        owners = [_stranger(owner) for owner in port.owners] or [_stranger(PortOwner())]
+    if known is None:
+        state_word = "used" if port.instance else "foreign"
+        return PortView(port.port, port.protocol, state_word, [port.address], owners, iso(port.since), None)
+    return msgspec.structs.replace(
+        known,
+        addresses=sorted({*known.addresses, port.address}),
+        owners=[*known.owners, *(owner for owner in owners if owner not in known.owners)],
+    )
 
 
 def _owner(state: State, name: str) -> OwnerView:
@@ -352,9 +372,9 @@ def _stranger(owner: PortOwner) -> OwnerView:
 
 
 def free_ports(state: State, count: int) -> list[int]:
-    """The first ports of the pool that are neither promised nor excluded, and that no stranger had."""
+    """The first ports of the pool that are neither promised nor excluded, and that no stranger has or had."""
     pool = state.supervisor.pool
-    taken = {*state.leases.taken(), *state.leases.refusals, *pool.excluded}
+    taken = {*state.leases.taken(), *state.leases.refusals, *state.ports.strangers(), *pool.excluded}
     return list(islice((port for port in range(pool.first, pool.last + 1) if port not in taken), count))
 
 

@@ -6,7 +6,7 @@ Each world passes the conformance suite in `tests/platforms/conformance.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -64,6 +64,29 @@ class Processes(Protocol):
 
     def forget(self, run: Position) -> None:
         """Remove what was kept to find the run again; called once its end is recorded."""
+
+
+class OpenSocket(msgspec.Struct, frozen=True):
+    """A socket that waits for others: a listening TCP or a bound UDP one; `key` names it for as long as it lives."""
+
+    key: int
+    protocol: Literal["tcp", "udp"]
+    address: str
+    port: int
+    uid: int | None = None
+
+
+class Inventory(Protocol):
+    """All open ports of the machine, whoever has them."""
+
+    def look(self) -> tuple[list[OpenSocket], list[OpenSocket]]:
+        """The sockets opened and those closed since the last look; the first one finds all that are open."""
+
+    def owners(self, socket: OpenSocket) -> Sequence[PortOwner]:
+        """Every process that has the socket open; none where this user may not see them."""
+
+    def close(self) -> None:
+        """Let go of what it takes to look."""
 
 
 class Sockets(Protocol):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from events.envelope import Draft, Micros
-from nexus.platforms.base import Processes, Sockets
+from nexus.platforms.base import Inventory, Processes, Sockets
 from nexus.platforms.clock import AnchoredClock
 from nexus.platforms.mailbox import AsyncMailbox
+from nexus.platforms.portable_inventory import PortableInventory
 from nexus.platforms.sockets import SystemSockets
 
 if sys.platform == "win32":
@@ -28,10 +30,18 @@ elif sys.platform == "darwin":
 
 else:
     from nexus.platforms.linux import LinuxSystem
+    from nexus.platforms.linux_inventory import LinuxInventory
     from nexus.platforms.posix_processes import PosixProcesses
 
     def _processes(home: Path, post: Callable[[Draft], None], sockets: Sockets) -> Processes:
         return PosixProcesses(LinuxSystem(), home, post, sockets)
+
+
+def _inventory() -> Inventory:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # some containers have no sock_diag
+            return LinuxInventory()
+    return PortableInventory()
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Platform:
     mailbox: AsyncMailbox
     processes: Processes
     sockets: SystemSockets
+    inventory: Inventory
 
 
 def open_platform(home: Path, last: Micros = 0) -> Platform:
@@ -49,4 +60,4 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     clock = AnchoredClock(last)
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
-    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets)
+    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory())

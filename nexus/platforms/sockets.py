@@ -53,7 +53,7 @@ class SystemSockets:
             for connection in psutil.net_connections(kind="tcp" if protocol == "tcp" else "udp")
             if connection.laddr and connection.laddr.port == port and connection.status == wanted
         }
-        return [_owner(pid) for pid in sorted(pids, key=lambda pid: pid or 0)]
+        return [owner_of(pid) for pid in sorted(pids, key=lambda pid: pid or 0)]
 
     def ephemeral_range(self) -> tuple[int, int]:
         """First and last port that the system hands out by itself, both included."""
@@ -75,7 +75,8 @@ def _why_not(error: OSError | OverflowError, port: int, host: str) -> str:
     return f"port {port} on {host}: {error}"
 
 
-def _owner(pid: int | None) -> PortOwner:
+def owner_of(pid: int | None) -> PortOwner:
+    """What may be known of a process that has a socket; its arguments are never read."""
     if pid is None:
         return PortOwner()
     try:
@@ -94,3 +95,11 @@ def _command(process: psutil.Process) -> str:
         return os.path.basename(process.exe()) or process.name()
     except psutil.AccessDenied:
         return process.name()
+
+
+def ancestors(pid: int) -> list[int]:
+    """The processes that a process descends from, the nearest first; those that ended are left out."""
+    try:
+        return [process.pid for process in psutil.Process(pid).parents()]
+    except psutil.Error:
+        return []

@@ -100,6 +100,9 @@ def _obstacle(state: State, port: int, name: str, taken: dict[int, str], *, stra
         return f"nexus.toml asks for it for {state.leases.fixed[port]}"
     if port in state.supervisor.pool.excluded:
         return "excluded by nexus.toml"
+    stranger = strangers and state.ports.stranger(port)
+    if stranger:
+        return f"open: {stranger.who}"
     refusal = state.leases.refusals.get(port)
     if strangers and refusal and state.at - refusal.at < REFUSAL_SECONDS * 1_000_000:
         return refusal.reason

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
-from events.log import LogError
 
 from events.catalog import CommandReceived, Service
 from events.envelope import Position
+from events.log import LogError
 
 Submit = Callable[[CommandReceived, str], Awaitable[Position]]
 Known = Callable[[], dict[str, Service]]
