@@ -86,7 +86,11 @@ def query_of(connection: HTTPConnection, kind: type[Q]) -> Q:
         twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
         raise Problem(400, f"the query key {twice!r}", "one value", "several", "Send it once.")
     try:
-        return msgspec.convert(values, kind, strict=False)
+        found = msgspec.convert(values, kind, strict=False)
+        unset = [key for key in values if getattr(found, key) is None]
+        if unset:
+            raise msgspec.ValidationError(f"Expected a value - at `$.{unset[0]}`")
+        return found
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$.")
         key = where.rstrip("`")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from events.catalog import Decision
 from events.codec import KINDS
 from events.envelope import Micros, Position, Recorded
-from events.reader import Reader
+from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
@@ -177,9 +178,10 @@ def events(known: Known, asked: Asked[Nothing, EventsQuery]) -> shown.EventsPage
     query = asked.query
     kinds = _kinds(query.kind)
     streams = [it for it in (query.stream, f"service/{query.service}" if query.service else "") if it]
+    after = query.after if query.since is None else max(query.after, position(known.reader, query.since, "since"))
     if kinds == set() or len(set(streams)) > 1:
         return shown.EventsPage(known.state.seq, iso(known.now), [], None)
-    rows, following = _page(known, query, kinds or (), streams[:1])
+    rows, following = _page(known, query, kinds or (), streams[:1], after)
     return shown.EventsPage(known.state.seq, iso(known.now), [shown.event(row) for row in rows], following)
 
 
@@ -191,15 +193,13 @@ def _kinds(text: str) -> set[str] | None:
     return {kind for kind in KINDS if kind in wanted or kind.partition(".")[0] in wanted}
 
 
-def _page(known: Known, query: PageQuery, kinds: Any, streams: list[str]) -> tuple[list[Any], Position | None]:
+def _page(
+    known: Known, query: PageQuery, kinds: Collection[str], streams: list[str], after: Position
+) -> tuple[list[Stored], Position | None]:
     """The rows of a page, and where the next one begins."""
     until = known.state.seq
     if query.before is not None:
         until = min(until, query.before - 1)
-    after = query.after
-    since = getattr(query, "since", None)
-    if since is not None:
-        after = max(after, position(known.reader, since, "since"))
     if after >= until:
         return [], None
     found = list(known.reader.rows(
@@ -222,7 +222,7 @@ def decisions(known: Known, asked: Asked[Nothing, PageQuery]) -> shown.Decisions
     """A page of the decisions, each with its rule, values and rejected options."""
     query = asked.query
     streams = [f"service/{query.service}"] if query.service else []
-    rows, following = _page(known, query, DECISION_KINDS, streams)
+    rows, following = _page(known, query, DECISION_KINDS, streams, query.after)
     found = [views.decision(row.recorded, _outcome(known, row.seq)) for row in rows]
     return shown.DecisionsPage(known.state.seq, iso(known.now), found, following)
 

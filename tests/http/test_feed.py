@@ -110,7 +110,8 @@ def test_last_event_id_goes_before_after(live: Api, told: Story) -> None:
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [("kind=run.started", {"run.started"}), ("kind=run", {"run.started"}),
-     ("service=web&kind=start", {"start.decided"}), ("kind=port,command", {"port.chosen", "port.held", "command.received"})],
+     ("service=web&kind=start", {"start.decided"}),
+     ("kind=port,command", {"port.chosen", "port.held", "command.received"})],
 )  # fmt: skip
 def test_filters_leave_out_what_is_not_wanted(live: Api, told: Story, query: str, wanted: set[str]) -> None:
     """By kind, family of kinds, service."""
