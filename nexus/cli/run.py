@@ -18,7 +18,8 @@ from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.waiting import Wish, tell_failures
-from nexus.config.files import Configuration, find, home_for, load, make_home
+from nexus.config.files import FILE_NAME, Configuration, find, home_for, load, make_home
+from nexus.config.importers.discovery import discover
 from nexus.platforms.detach import ended, start_detached
 from nexus.platforms.filesystems import network_file_system
 from projections import views
@@ -82,25 +83,26 @@ def supervise(context: typer.Context, file: Annotated[Path, typer.Option("--file
 def _configured(session: Session, file: Path | None) -> Configuration:
     """The configuration that is to run, read whole; its home is made and becomes the session's."""
     named = find(Path.cwd()) if file is None else file
-    path = None if named is None else named / "nexus.toml" if named.is_dir() else named
-    home = home_for(None if path is None else path.absolute(), session.override)
-    if path is None:
-        path = _recorded(home)
+    path = None if named is None else named / FILE_NAME if named.is_dir() else named
+    path = _recorded(session) if path is None else path.absolute()
+    home = home_for(path, session.override)
     configuration = load(path)
     make_home(home, network_file_system(home))
     session.home = home
     return configuration
 
 
-def _recorded(home: Path) -> Path:
-    """The configuration that this home was last used with."""
-    path = History(home).at().supervisor.path
+def _recorded(session: Session) -> Path:
+    """The configuration that a named home was last used with."""
+    path = History(session.override).at().supervisor.path if session.override else ""
     if path:
         return Path(path)
+    found = [imported.source.name for imported in discover(Path.cwd())]
+    make = [f"make one of {found[0]} with `nexus import {found[0]}`"] if found else []
     raise ProblemError(
         "there is no nexus.toml here",
         expected=f"nexus.toml in {Path.cwd()} or above it",
-        next_step="name a file with `nexus up FILE`, or write a first one with `nexus init`",
+        next_step=", or ".join(["name a file with `nexus up FILE`", *make, "write a first one with `nexus init`"]),
         kind="no-configuration",
     )
 

@@ -53,7 +53,7 @@ def _event(raw: msgspec.Raw) -> Event:
 
 def record(home: Path, history: Sequence[Recorded] | None = None) -> Path:
     """A home with a recorded history, by default that of the incident."""
-    with Log.open(home, now=lambda: BEGAN, ballast_bytes=0) as log:
+    with Log.open(home, now=lambda: BEGAN, ballast_bytes=4096) as log:
         log.append(incident() if history is None else history)
     return home
 

@@ -37,7 +37,7 @@ def lines(home: Path, command: str) -> list[Any]:
 
 @pytest.mark.parametrize(("command", "printed"), list(cases()))
 def test_transcript(home: Path, command: str, printed: str) -> None:
-    """Every command of the transcript prints what it shows (write it anew with `python -m tests.cli.transcript`)."""
+    """Every command of the transcript prints what it shows; tests.cli.transcript writes it anew."""
     assert run(home, command) == printed
 
 
@@ -299,6 +299,22 @@ def test_more_events_than_a_page(tmp_path: Path) -> None:
     printed = quickly(tmp_path, "events").stdout.splitlines()
     assert len(printed) == 5001
     assert printed[-1].split()[0] == "5001"
+
+
+def test_import_makes_a_file_that_can_be_used(tmp_path: Path) -> None:
+    """A Procfile is found, shown, and made into a nexus.toml, once."""
+    (tmp_path / "Procfile").write_text("web: python -m http.server $PORT\nworker: python worker.py\n")
+    refused = nexus("up", cwd=tmp_path)
+    assert (refused.returncode, "`nexus import Procfile`" in refused.stderr) == (1, True)
+    found = json.loads(nexus("discover", "--json", cwd=tmp_path).stdout)["found"]
+    assert [(it["kind"], it["services"]) for it in found] == [("Procfile", ["web", "worker"])]
+    assert "Procfile (Procfile): web, worker" in nexus("discover", cwd=tmp_path).stdout
+    assert "[services.web]" in nexus("import", "Procfile", "--print", cwd=tmp_path).stdout
+    assert not (tmp_path / "nexus.toml").exists()
+    assert "with web, worker" in nexus("import", "Procfile", cwd=tmp_path).stdout
+    assert "[services.worker]" in (tmp_path / "nexus.toml").read_text()
+    assert "already there" in nexus("import", "Procfile", cwd=tmp_path).stderr
+    assert "nothing in" in nexus("discover", str(tmp_path.parent), cwd=tmp_path).stdout
 
 
 def test_init_writes_a_file_once(tmp_path: Path) -> None:

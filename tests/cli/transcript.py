@@ -1,4 +1,4 @@
-"""A transcript of commands on a recorded incident; `python -m tests.cli.transcript` writes it anew."""
+"""A transcript of commands on a recorded incident; `TZ=UTC python -m tests.cli.transcript` writes it anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cli.homes import nexus, record
+from tests.cli.homes import quickly, record
 
 PATH = Path(__file__).parent / "incident.txt"
 PROMPT = "$ nexus "
@@ -29,7 +29,7 @@ def cases() -> Iterator[tuple[str, str]]:
 
 def run(home: Path, command: str) -> str:
     """What a command prints, errors after the rest."""
-    result = nexus("--home", str(home), *shlex.split(command))
+    result = quickly(home, *shlex.split(command))
     return (result.stdout + result.stderr).strip("\n")
 
 

@@ -24,7 +24,10 @@ from events.catalog import (
     LogOpened,
     LogSlow,
     PortChosen,
+    PortClosed,
     PortHeld,
+    PortOpened,
+    PortOwner,
     PortRefused,
     PortReleased,
     ProbeFailed,
@@ -121,6 +124,15 @@ TOLD: list[tuple[Event, str, str]] = [
         ProbeFailed(instance="web.1", run=3, failures=2, detail="no answer within 2 s"), "web.1",
         "web.1 did not answer well (2 in a row, unhealthy at 3): no answer within 2 s",
     ),
+    (
+        PortOpened(port=80, protocol="tcp", address="0.0.0.0", owners=(PortOwner(pid=9, command="nginx"),)), "port 80",
+        "tcp port 80 was opened on 0.0.0.0 by nginx (pid 9, user unknown)",
+    ),
+    (
+        PortOpened(port=80, protocol="tcp", address="::", instance="web.1"), "port 80",
+        "tcp port 80 was opened on :: by web.1",
+    ),
+    (PortClosed(port=80, protocol="udp", address="::"), "port 80", "udp port 80 was closed on ::"),
     (PortHeld(lease="web.1/main", port=80), "port 80", "port 80 is held for web.1/main"),
     (
         PortRefused(lease="web.1/main", port=80, reason="held by nginx"), "port 80",
