@@ -13,6 +13,7 @@ assert sys.platform == "linux"
 import os
 import pwd
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from events.catalog import PortOwner
 from nexus.platforms.base import OpenSocket
@@ -75,7 +76,8 @@ class LinuxInventory:
 
 
 def _shown(socket: Socket) -> OpenSocket:
-    return OpenSocket(socket.cookie, "tcp" if socket.protocol == TCP else "udp", socket.address, socket.port, socket.uid)
+    protocol: Literal["tcp", "udp"] = "tcp" if socket.protocol == TCP else "udp"
+    return OpenSocket(socket.cookie, protocol, socket.address, socket.port, socket.uid)
 
 
 def _user(uid: int | None) -> str | None:

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import psutil
 import pytest
@@ -69,10 +69,8 @@ def test_an_opened_port_is_seen_with_its_owner_and_its_end(inventory: Inventory,
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system names one owner only")
 def test_a_shared_socket_has_all_its_owners() -> None:
     """A child that inherited the socket owns it as well, until it ends."""
-    inventory = INVENTORIES[0]()
-    inventory.look()
     release, hold = os.pipe()
-    with listener() as made:
+    with closing(INVENTORIES[0]()) as inventory, listener() as made:
         child = os.fork()
         if child == 0:
             os.close(hold)
