@@ -18,7 +18,7 @@ Condition = Literal["started", "healthy", "completed"]
 ProbeKind = Literal["http", "tcp", "exec", "postgres"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
-Verb = Literal["up", "down", "detach", "start", "stop", "restart"]
+Verb = Literal["up", "down", "detach", "start", "stop", "restart", "lease", "release"]
 
 
 def _kind(name: str) -> str:
@@ -263,11 +263,16 @@ class ConfigurationLoaded(Event, frozen=True, kw_only=True):
 
 
 class CommandReceived(Event, frozen=True, kw_only=True):
-    """Somebody asked for something; `command_id` makes asking twice the same as asking once."""
+    """Somebody asked for something; `command_id` makes asking twice the same as asking once.
+
+    `arguments` of `lease` and `release` name the lease: `lease`, and for the former perhaps `first` and `last` port and
+    `term_seconds`.
+    """
 
     verb: Verb
     services: tuple[str, ...] = ()
     command_id: str = ""
+    arguments: dict[str, Value] = {}
 
     @property
     def stream(self) -> str:
@@ -416,6 +421,35 @@ class PortChosen(InstanceDecision, frozen=True, kw_only=True):
     protocol: Literal["tcp", "udp"] = "tcp"
 
 
+class LeaseGranted(Decision, frozen=True, kw_only=True):
+    """A port was chosen for a person or a program and is to be held so that only those who expect it can use it."""
+
+    lease: str
+    port: int
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+class LeaseReviewScheduled(Decision, frozen=True, kw_only=True):
+    """A lease is to be looked at again at `due`."""
+
+    lease: str
+    due: int
+
+
+class LeaseEnded(Decision, frozen=True, kw_only=True):
+    """A person's or a program's lease is over; its port is to be let go."""
+
+    lease: str
+    port: int
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
 class PortReleased(Decision, frozen=True, kw_only=True):
     """A lease is no longer needed; its port is to be let go."""
 
@@ -500,5 +534,5 @@ class ShutdownCompleted(Decision, frozen=True, kw_only=True):
     """Everything that was to be stopped has ended: the supervisor may go."""
 
 
-Effectful = StartDecided | StopDecided | KillDecided | PortChosen | PortReleased
+Effectful = StartDecided | StopDecided | KillDecided | PortChosen | PortReleased | LeaseGranted
 """The decisions that something in the world has to carry out, and that therefore have an outcome."""

@@ -20,7 +20,7 @@ from events.files import OutsideHead
 from events.opening import before, opening_of
 from events.schema import is_damage, open_reader
 
-PAGE = 2_000
+PAGE = 250
 PROBLEMS_MAX = 100
 
 Progress = Callable[[int], None]

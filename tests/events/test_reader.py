@@ -43,6 +43,7 @@ def reader(home: Path) -> Iterator[Reader]:
     """A reader of it, with pages so small that every question needs several."""
     with pytest.MonkeyPatch.context() as patch, Reader(home) as reader:
         patch.setattr(reading, "PAGE", 7)
+        patch.setattr(reading, "PAGE_CHOSEN", 5)
         yield reader
 
 
