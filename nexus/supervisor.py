@@ -14,6 +14,8 @@ from events.catalog import (
     ConfigurationLoaded,
     Decision,
     KillDecided,
+    LeaseEnded,
+    LeaseGranted,
     PortChosen,
     PortReleased,
     Service,
@@ -75,6 +77,8 @@ class Supervisor:
             KillDecided: runs.kill,
             PortChosen: leases.hold,
             PortReleased: leases.release,
+            LeaseGranted: leases.grant,
+            LeaseEnded: leases.release,
         }
 
     # -- what the effectors and sensors ask for ------------------------------------------------

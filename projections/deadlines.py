@@ -10,6 +10,8 @@ from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
     DeadlineReached,
+    LeaseEnded,
+    LeaseReviewScheduled,
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
@@ -22,6 +24,7 @@ from events.catalog import (
 )
 from events.envelope import Micros, Position, Recorded
 from projections.fold import Fold
+from projections.personal import PREFIX
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -33,7 +36,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True):
-    """Deadlines by key: `ready:web.1`, `kill:web.1`, `restart:web.1`, and the keys of alerts: `flapping:web.1`."""
+    """Deadlines by key: `ready:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, and the keys of alerts."""
 
     by_key: dict[str, Deadline] = {}
 
@@ -79,6 +82,16 @@ def _without_of(deadlines: Deadlines, run: Position, *keys: str) -> Deadlines:
     return _without(deadlines, *(key for key in keys if key in deadlines.by_key and deadlines.by_key[key].run == run))
 
 
+@fold.on(LeaseReviewScheduled)
+def _review(deadlines: Deadlines, it: Recorded, event: LeaseReviewScheduled) -> Deadlines:
+    return _with(deadlines, it, PREFIX + event.lease, event.due)
+
+
+@fold.on(LeaseEnded)
+def _lease_ended(deadlines: Deadlines, _: Recorded, event: LeaseEnded) -> Deadlines:
+    return _without(deadlines, PREFIX + event.lease)
+
+
 @fold.on(AlertRaised)
 def _raised(deadlines: Deadlines, it: Recorded, event: AlertRaised) -> Deadlines:
     return deadlines if event.again_at is None else _with(deadlines, it, event.key, event.again_at)
@@ -115,7 +128,7 @@ def _reached(deadlines: Deadlines, _: Recorded, event: DeadlineReached) -> Deadl
 @fold.on(CommandReceived)
 def _asked(deadlines: Deadlines, _: Recorded, event: CommandReceived) -> Deadlines:
     """A wish ends the waiting between two tries."""
-    if event.verb == "detach":
+    if event.verb in ("detach", "lease", "release"):
         return deadlines
     named = set(event.services)
     over = [

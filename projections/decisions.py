@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from events.catalog import (
+    Decision,
     Effectful,
     Event,
-    InstanceDecision,
     KillDecided,
+    LeaseGranted,
     PortChosen,
     PortHeld,
     PortRefused,
@@ -37,8 +38,8 @@ class Decisions(msgspec.Struct, frozen=True):
 fold: Fold[Decisions] = Fold()
 
 
-@fold.on(StartDecided, StopDecided, KillDecided, PortChosen)
-def _decided(decisions: Decisions, it: Recorded, event: InstanceDecision) -> Decisions:
+@fold.on(StartDecided, StopDecided, KillDecided, PortChosen, LeaseGranted)
+def _decided(decisions: Decisions, it: Recorded, event: Decision) -> Decisions:
     assert isinstance(event, Effectful)
     return Decisions({**decisions.pending, it.seq: event}, decisions.taken + 1)
 

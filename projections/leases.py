@@ -39,6 +39,8 @@ class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
     protocol: str = "tcp"
     since: Micros = 0
     changed: Position = 0
+    run: Position = 0
+    """The run that uses it, or was the last to."""
 
     @property
     def ready(self) -> bool:
@@ -56,7 +58,7 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Leases(msgspec.Struct, frozen=True):
-    """Leases by name (`web.1/main`), the recent refusals by port, and the fixed ports with the lease that asks for them.
+    """Leases by name (`web.1/main`), the recent refusals by port, and the fixed ports with the lease that wants each.
 
     `declared_by` is the event that said what is asked for.
     """
@@ -79,11 +81,12 @@ def lease_name(instance: str, port: str) -> str:
     return f"{instance}/{port}"
 
 
-def _moved(leases: Leases, it: Recorded, name: str, port: int, state: LeaseState) -> Leases:
+def _moved(leases: Leases, it: Recorded, name: str, port: int, state: LeaseState, run: Position = 0) -> Leases:
     lease = leases.by_name.get(name)
     if lease is None or lease.port != port or lease.state == state:
         return leases
-    return replace(leases, by_name={**leases.by_name, name: replace(lease, state=state, since=it.at, changed=it.seq)})
+    lease = replace(lease, state=state, since=it.at, changed=it.seq, run=run or lease.run)
+    return replace(leases, by_name={**leases.by_name, name: lease})
 
 
 @fold.on(ConfigurationLoaded)
@@ -129,7 +132,7 @@ def _released(leases: Leases, it: Recorded, event: PortReleased) -> Leases:
 @fold.on(StartDecided)
 def _used(leases: Leases, it: Recorded, event: StartDecided) -> Leases:
     for name, port in event.ports.items():
-        leases = _moved(leases, it, lease_name(event.instance, name), port, "used")
+        leases = _moved(leases, it, lease_name(event.instance, name), port, "used", it.seq)
     return leases
 
 
@@ -137,7 +140,7 @@ def _used(leases: Leases, it: Recorded, event: StartDecided) -> Leases:
 def _ended(leases: Leases, it: Recorded, event: RunEvent) -> Leases:
     stolen = event.port if isinstance(event, RunRefused) else None
     for lease in list(leases.by_name.values()):
-        if lease.holder == event.instance and lease.state == "used":
+        if lease.run == event.run and lease.state == "used":
             leases = _moved(leases, it, lease.name, lease.port, "refused" if lease.port == stolen else "idle")
     if isinstance(event, RunRefused) and event.port is not None:
         leases = _strange(leases, it, Refusal(event.port, event.error, it.at, event.owner))

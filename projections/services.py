@@ -112,7 +112,7 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
 
 @fold.on(CommandReceived)
 def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
-    if event.verb == "detach":
+    if event.verb in ("detach", "lease", "release"):
         return services
     directly = set(event.services)
     if event.verb == "down":
@@ -180,11 +180,23 @@ def _started(services: Services, it: Recorded, event: RunStarted) -> Services:
 
 @fold.on(RunAdopted)
 def _adopted(services: Services, it: Recorded, event: RunAdopted) -> Services:
-    if services.runs.get(event.run) != event.instance:
-        return services
+    if event.run not in services.runs:
+        return _found(services, it, event)
     if services.instances[event.instance].pid == 0:
         return _started(services, it, RunStarted(instance=event.instance, run=event.run, pid=event.pid))
     return changed(services, event.instance, pid=event.pid, changed=it.seq)
+
+
+def _found(services: Services, it: Recorded, event: RunAdopted) -> Services:
+    """A run whose decision was lost with a damaged log is the present one, and is replaced by one that is explained."""
+    was = services.instances.get(event.instance) or Instance(event.instance, event.service)
+    runs = {run: name for run, name in services.runs.items() if name != event.instance}
+    instance = replace(
+        was, state="running", since=it.at, run=event.run, pid=event.pid, started_at=it.at, ready_at=0, well_since=0,
+        bounce="its decision was lost with a damaged log", delayed=False, killed=False, stopped_by=0, stop_failure="",
+        ports={}, changed=it.seq,
+    )  # fmt: skip
+    return _with(replace(services, runs={**runs, event.run: event.instance}), instance)
 
 
 @fold.on(ProbePassed)

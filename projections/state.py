@@ -9,7 +9,18 @@ import msgspec
 
 from events.catalog import Event, LogOpened
 from events.envelope import Micros, Position, Recorded
-from projections import alerts, deadlines, decisions, dependencies, health, leases, ports, services, supervisor
+from projections import (
+    alerts,
+    deadlines,
+    decisions,
+    dependencies,
+    health,
+    leases,
+    personal,
+    ports,
+    services,
+    supervisor,
+)
 from projections.fold import Fold
 
 
@@ -23,6 +34,7 @@ class State(msgspec.Struct, frozen=True):
     health: health.Healths = health.Healths()
     ports: ports.Ports = ports.Ports()
     leases: leases.Leases = leases.Leases()
+    personal: personal.Personal = personal.Personal()
     dependencies: dependencies.Dependencies = dependencies.Dependencies()
     deadlines: deadlines.Deadlines = deadlines.Deadlines()
     decisions: decisions.Decisions = decisions.Decisions()
@@ -35,6 +47,7 @@ FOLDS: dict[str, Fold[Any]] = {
     "health": health.fold,
     "ports": ports.fold,
     "leases": leases.fold,
+    "personal": personal.fold,
     "dependencies": dependencies.fold,
     "deadlines": deadlines.fold,
     "decisions": decisions.fold,

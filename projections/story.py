@@ -16,6 +16,9 @@ from events.catalog import (
     InstanceDecision,
     InstanceEvent,
     KillDecided,
+    LeaseEnded,
+    LeaseGranted,
+    LeaseReviewScheduled,
     LogDamaged,
     LogFull,
     LogOpened,
@@ -49,6 +52,13 @@ from projections.services import Instance, how_it_ended
 from projections.state import State
 
 RULES: dict[str, str] = {
+    "leases.asked": "somebody asked for a port",
+    "leases.rebound": "the supervisor that held it has ended, and the promise stands",
+    "leases.review": "a lease is looked at again when its term ends, or when nobody used it for 5 minutes",
+    "leases.unused": "a lease without a term ends when nobody used its port for 5 minutes",
+    "leases.expired": "its term is over",
+    "leases.returned": "it was given back",
+    "leases.exhausted": "no port of the wanted range is free",
     "startup.wanted": "it is wanted, everything it needs is there, and its ports are held",
     "startup.timeout": "it did not give a good answer within its start timeout",
     "restart.ladder": "a failed service is tried again after the delays of its restart policy, one delay for each try",
@@ -197,6 +207,13 @@ def _port_refused(event: PortRefused) -> str:
     return f"port {event.port} could not be held for {event.lease}: {event.reason}"
 
 
+def _lease_ended(event: LeaseEnded) -> str:
+    if not event.port:
+        return f"refuse the lease {event.lease}: no port is free"
+    free_for = f", free for {event.values['free for']}" if "free for" in event.values else ""
+    return f"end the lease {event.lease}: let port {event.port} go{free_for}"
+
+
 def _port_opened(event: PortOpened) -> str:
     who = event.instance or ", ".join(str(owner) for owner in event.owners) or "somebody that this user may not see"
     return f"{event.protocol} port {event.port} was opened on {event.address} by {who}"
@@ -237,6 +254,9 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     PortHeld: lambda it: f"port {it.port} is held for {it.lease}",
     PortRefused: _port_refused,
     PortChosen: lambda it: f"hold port {it.port} for {it.lease}",
+    LeaseGranted: lambda it: f"hold port {it.port} for the lease {it.lease}",
+    LeaseReviewScheduled: lambda it: f"look at the lease {it.lease} again later",
+    LeaseEnded: _lease_ended,
     PortReleased: lambda it: f"let port {it.port} of {it.lease} go",
     StartDecided: _start,
     StopDecided: _stop,

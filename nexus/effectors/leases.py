@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from events.catalog import Decision, PortChosen, PortHeld, PortRefused, PortReleased
+from events.catalog import Decision, LeaseEnded, LeaseGranted, PortChosen, PortHeld, PortRefused, PortReleased
 from events.envelope import Draft, Position
 from nexus.platforms.base import Sockets
 
@@ -17,15 +17,23 @@ class LeaseEffector:
         """Hold the chosen port, or say who has it."""
         assert isinstance(decision, PortChosen)
         problem = self.sockets.hold(decision.port, decision.host, decision.protocol)
+        return [self._outcome(decision.lease, decision.port, decision.protocol, problem)]
+
+    def _outcome(self, lease: str, port: int, protocol: str, problem: str | None) -> Draft:
         if problem is None:
-            return [Draft(PortHeld(lease=decision.lease, port=decision.port))]
-        owners = self.sockets.owners(decision.port, decision.protocol)
-        owner = owners[0] if owners else None
+            return Draft(PortHeld(lease=lease, port=port))
+        owner = next(iter(self.sockets.owners(port, protocol)), None)
         reason = f"held by {owner}" if owner else problem
-        return [Draft(PortRefused(lease=decision.lease, port=decision.port, reason=reason, owner=owner))]
+        return Draft(PortRefused(lease=lease, port=port, reason=reason, owner=owner))
+
+    def grant(self, _: Position, decision: Decision) -> list[Draft]:
+        """Hold a port for a person or a program, so that a server of theirs can listen on it."""
+        assert isinstance(decision, LeaseGranted)
+        problem = self.sockets.hold(decision.port, "127.0.0.1", "tcp", shared=True)
+        return [self._outcome(decision.lease, decision.port, "tcp", problem)]
 
     def release(self, _: Position, decision: Decision) -> list[Draft]:
         """Let a port go."""
-        assert isinstance(decision, PortReleased)
+        assert isinstance(decision, PortReleased | LeaseEnded)
         self.sockets.release(decision.port)
         return []

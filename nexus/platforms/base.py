@@ -62,6 +62,9 @@ class Processes(Protocol):
         Alive: [RunAdopted], and it is watched. Over: [RunExited]. Never begun: [RunAbandoned], and it never will.
         """
 
+    def begun(self) -> Mapping[Position, str]:
+        """Every run that was begun here and is not forgotten, with its instance; the history may have lost some."""
+
     def forget(self, run: Position) -> None:
         """Remove what was kept to find the run again; called once its end is recorded."""
 
@@ -92,8 +95,12 @@ class Inventory(Protocol):
 class Sockets(Protocol):
     """Ports: held for a lease, let go, and looked up."""
 
-    def hold(self, port: int, host: str, protocol: str) -> str | None:
-        """Keep the port from everybody else; None when it worked, otherwise why it did not."""
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
+        """Keep the port from everybody else; None when it worked, otherwise why it did not.
+
+        A `shared` one is kept from the system's own choice and from whoever does not ask to reuse an address: a program
+        that does, as servers do, can listen on it.
+        """
 
     def release(self, port: int, protocol: str = "tcp") -> None:
         """Let a held port go; nothing happens when it is not held."""

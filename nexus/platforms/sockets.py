@@ -20,8 +20,8 @@ class SystemSockets:
     def __init__(self) -> None:
         self._held: dict[tuple[int, str], socket.socket] = {}
 
-    def hold(self, port: int, host: str, protocol: str) -> str | None:
-        """Keep the port from everybody else; None when it worked, otherwise why it did not."""
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
+        """Keep the port from everybody else, or from all but those that reuse addresses; see `Sockets.hold`."""
         if (port, protocol) in self._held:
             return None
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -30,6 +30,8 @@ class SystemSockets:
             if sys.platform == "win32":
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
             holder.bind((host, port))
+            if shared and sys.platform != "win32":
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         except (OSError, OverflowError) as error:
             holder.close()
             return _why_not(error, port, host)

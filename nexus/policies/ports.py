@@ -32,7 +32,7 @@ class Choice(msgspec.Struct, frozen=True):
 def decide(state: State) -> Iterator[Draft]:
     """Let go what is no longer asked for; choose a port for every instance that is to start and has none."""
     yield from _release(state)
-    taken = state.leases.taken()
+    taken = state.leases.taken() | state.personal.taken()
     for instance in state.services.instances.values():
         if instance.state != "waiting" or instance.delayed:
             continue
@@ -78,12 +78,12 @@ def choose(
     """The best port for a lease; where none is free, the one that a stranger had `retry_seconds` ago or longer."""
     rejected: list[Rejected] = []
     for port, why in _candidates(state, name, lease):
-        obstacle = _obstacle(state, port, name, taken)
-        if not obstacle:
+        problem = obstacle(state, port, name, taken)
+        if not problem:
             return Choice(port, why, tuple(rejected[:REJECTED_SHOWN]))
-        rejected.append(Rejected(str(port), obstacle))
+        rejected.append(Rejected(str(port), problem))
     oldest = min(
-        (it for it in state.leases.refusals.values() if not _obstacle(state, it.port, name, taken, strangers=False)),
+        (it for it in state.leases.refusals.values() if not obstacle(state, it.port, name, taken, strangers=False)),
         key=lambda it: (it.at, it.port),
         default=None,
     )
@@ -92,7 +92,7 @@ def choose(
     return Choice(oldest.port, "none is free; this one was refused longest ago", tuple(rejected[:REJECTED_SHOWN]))
 
 
-def _obstacle(state: State, port: int, name: str, taken: dict[int, str], *, strangers: bool = True) -> str:
+def obstacle(state: State, port: int, name: str, taken: dict[int, str], *, strangers: bool = True) -> str:
     """Why a port can't be had; empty when it can."""
     if taken.get(port, name) != name:
         return f"leased to {taken[port]}"

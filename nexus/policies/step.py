@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from events.envelope import Draft, Micros, Recorded
-from nexus.policies import alerts, ports, restart, shutdown, startup
+from nexus.policies import alerts, leases, ports, restart, shutdown, startup
 from projections.state import State, evolve
 
 Policy = Callable[[State], Iterable[Draft]]
-POLICIES: tuple[Policy, ...] = (restart.decide, ports.decide, shutdown.decide, startup.decide, alerts.decide)
+POLICIES: tuple[Policy, ...] = (
+    restart.decide,
+    ports.decide,
+    leases.decide,
+    shutdown.decide,
+    startup.decide,
+    alerts.decide,
+)
 """In this order, each seeing what the earlier ones decided."""
 
 PASSES_MAX = 20

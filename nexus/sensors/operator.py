@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
 
-from events.catalog import CommandReceived, Service
+from events.catalog import CommandReceived, Service, Value
 from events.envelope import Position
 from events.log import LogError
+
+LEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+PORT_MAX = 65_535
 
 Submit = Callable[[CommandReceived, str], Awaitable[Position]]
 Known = Callable[[], dict[str, Service]]
@@ -18,10 +22,11 @@ Known = Callable[[], dict[str, Service]]
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: a command, or `ping` for who runs here; `actor` is on whose behalf the web API asks."""
 
-    verb: Literal["up", "down", "detach", "start", "stop", "restart", "ping"]
+    verb: Literal["up", "down", "detach", "start", "stop", "restart", "lease", "release", "ping"]
     services: tuple[str, ...] = ()
     command_id: str = ""
     actor: str = ""
+    arguments: dict[str, Value] = {}
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -68,8 +73,25 @@ class Operator:
         if unknown:
             names = ", ".join(sorted(self.known())) or "none"
             return Answer(error=Refused(f"there is no service {unknown[0]!r}", f"the services are: {names}"))
-        command = CommandReceived(verb=request.verb, services=request.services, command_id=request.command_id)
+        if request.verb in ("lease", "release") and (refused := self._refused_lease(request)):
+            return Answer(error=refused)
+        command = CommandReceived(
+            verb=request.verb, services=request.services, command_id=request.command_id, arguments=request.arguments
+        )  # fmt: skip
         try:
             return Answer(seq=await self.submit(command, request.actor or actor))
         except LogError as error:
             return Answer(error=Refused(f"the command could not be recorded: {error}", "run `nexus doctor`"))
+
+    @staticmethod
+    def _refused_lease(request: Request) -> Refused | None:
+        """What is wrong with a request about a lease."""
+        name = request.arguments.get("lease")
+        if not isinstance(name, str) or not LEASE_NAME.fullmatch(name):
+            return Refused(f"{name!r} can't be the name of a lease", "use up to 63 letters, digits, '.', '_' and '-'")
+        first, last = request.arguments.get("first"), request.arguments.get("last")
+        if first is None and last is None:
+            return None
+        if not (isinstance(first, int) and isinstance(last, int) and 1 <= first <= last <= PORT_MAX):
+            return Refused(f"{first}-{last} is no range of ports", "name the first and the last, such as 3000-3999")
+        return None
