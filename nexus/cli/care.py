@@ -14,19 +14,19 @@ from events.verify import Verification
 from events.verify import verify as verified
 from nexus.cli import output
 from nexus.cli.checks import DISTRIBUTION, Check, checks
-from nexus.cli.options import Json
+from nexus.cli.options import Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.session import Session
 from nexus.config.errors import ConfigurationError
 from projections.moments import iso
 
-app = typer.Typer()
+app = commands()
 TOLD_EVERY = 100_000
 
 
 @app.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
-    """Check every recorded event: that nothing was changed, lost or put in between."""
+    """Check that no event was changed, lost or put in between."""
     session: Session = context.obj
     assert session.history is not None
     found = verified(session.home, None if session.json or output.width() is None else _progress)

@@ -60,7 +60,9 @@ def submit(home: Path, verb: str, services: Sequence[str] = ()) -> Position:
     except ControlError as error:
         if recorded := _recorded(home, command_id):
             return recorded
-        raise ProblemError(f"{verb} was not confirmed: {error}", kind="no-answer") from error
+        raise ProblemError(
+            f"{verb} was not confirmed: {error}", next_step=f"see {home / 'supervisor.log'}", kind="no-answer"
+        ) from error
     if answer.error is not None or answer.seq is None:
         refused = answer.error or Refused("the supervisor gave no position")
         raise ProblemError(refused.problem, next_step=refused.next_step, kind="refused")

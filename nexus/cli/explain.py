@@ -13,14 +13,14 @@ from rich.tree import Tree as Drawing
 from events.catalog import RunExited, Value
 from events.envelope import Micros, Position, Recorded
 from nexus.cli import output
-from nexus.cli.options import At, Json
+from nexus.cli.options import At, Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from projections.explanation import Explanation, Tree, explanation
 from projections.moments import moment_of, parse
 
-app = typer.Typer()
+app = commands()
 UNBROKEN = 10_000
 """How many columns there are where nobody looks: lines are not broken in files."""
 
@@ -32,7 +32,7 @@ def explain(
     at: At = "",
     as_json: Json = False,
 ) -> None:
-    """Tell why something was decided, or happened, and what came of it."""
+    """Tell why something was decided or happened."""
     session: Session = context.obj
     reader, head = session.history.reader, session.position(at) if at else session.head
 
@@ -108,9 +108,8 @@ def _draw(found: Explanation, now: Micros) -> None:
     if causes:
         drawing = drawing.add(_label(this, now, this=True))
     _grow(drawing, found.outcome, now)
-    console = Console(
-        file=sys.stdout, width=output.width() or UNBROKEN, highlight=False, no_color=not output.coloured()
-    )  # fmt: skip
+    colours = "auto" if output.coloured() else None
+    console = Console(file=sys.stdout, width=output.width() or UNBROKEN, highlight=False, color_system=colours)
     with console.capture() as capture:
         console.print(top)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
@@ -122,7 +121,8 @@ def _grow(drawing: Drawing, trees: tuple[Tree, ...], now: Micros) -> None:
 
 
 def _label(tree: Tree, now: Micros, this: bool = False) -> Text:
-    text = Text(f"#{tree.id} ", style="dim")
+    text = Text()
+    text.append(f"#{tree.id} ", style="dim")
     text.append(tree.summary, style="bold" if this else "yellow" if tree.rule else "default")
     seconds = (_micros(tree.at) - now) / 1e6
     apart = f", {'-' if seconds < 0 else '+'}{output.duration(abs(seconds))}" if seconds else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from events.envelope import Position, Recorded
 from projections.history import History
@@ -15,6 +16,14 @@ POLL_SECONDS = 0.05
 def pause(seconds: float = POLL_SECONDS) -> None:
     """Wait a little before looking again."""
     time.sleep(seconds)
+
+
+def forever(look: Callable[[], None]) -> None:
+    """Look again and again, until Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            pause()
+            look()
 
 
 class Follower:

@@ -11,15 +11,15 @@ from typing import Annotated
 import typer
 
 from nexus.cli import output
-from nexus.cli.follow import pause
-from nexus.cli.options import Json, NoServices
+from nexus.cli.follow import forever
+from nexus.cli.options import Json, NoServices, commands
 from nexus.cli.output import paint
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.story import known_service
 from projections.conditions import is_internal
 
-app = typer.Typer()
+app = commands()
 BLOCK_BYTES = 65_536
 COLOURS = ("cyan", "yellow", "green", "blue")
 
@@ -78,11 +78,14 @@ def logs(
     for tail in tails:
         for line in tail.last(lines):
             _show(session, tails, tail, line)
-    while follow:
-        pause()
+
+    def look() -> None:
         for tail in tails:
             for line in tail.more():
                 _show(session, tails, tail, line)
+
+    if follow:
+        forever(look)
 
 
 def _tails(session: Session, names: list[str]) -> list[Tail]:

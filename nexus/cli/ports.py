@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nexus.cli import output
-from nexus.cli.options import At, Json
+from nexus.cli.options import At, Json, commands
 from nexus.cli.output import say, table
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
@@ -15,7 +15,7 @@ from projections import views
 from projections.moments import iso
 from projections.state import State
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()

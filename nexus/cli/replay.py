@@ -14,7 +14,7 @@ from events.envelope import Micros, Position, Recorded
 from nexus.cli import output
 from nexus.cli.compare import compare
 from nexus.cli.follow import pause
-from nexus.cli.options import At, Json
+from nexus.cli.options import At, Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
@@ -23,7 +23,7 @@ from projections import story
 from projections.moments import iso
 from projections.state import State, evolve_all
 
-app = typer.Typer()
+app = commands()
 LONGEST_PAUSE_SECONDS = 3600.0
 
 
@@ -73,12 +73,17 @@ def replay(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="With --check: restart.attempts_max=5, also for one SERVICE."),
     ] = None,
+    alone: Annotated[bool, typer.Option("--alone", hidden=True)] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the status of a moment, an interval turn by turn, or what would be decided today."""
+    """Show an interval turn by turn, or what would be decided today.
+
+    With --at it shows the status of a moment. An interval is given with --from and --to; without them all is shown.
+    --check asks today's policies at every recorded turn and names each decision that would differ.
+    """
     session: Session = context.obj
     if check or settings:
-        raise typer.Exit(compare(session, settings or [], start, at or end))
+        raise typer.Exit(compare(session, settings or [], start, at or end, alone))
     if at:
         show_status(session, at)
         return

@@ -8,26 +8,28 @@ from typing import Annotated
 
 import typer
 
+from events.files import LOCK
+from events.lock import holder
 from nexus.cli import output
 from nexus.cli.channel import running_pid
 from nexus.cli.follow import pause
 from nexus.cli.here import Beside, supervise_beside
 from nexus.cli.logs import Tail
-from nexus.cli.options import Json
+from nexus.cli.options import Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.waiting import Wish, tell_failures
 from nexus.config.files import FILE_NAME, Configuration, find, home_for, load, make_home
 from nexus.config.importers.discovery import discover
-from nexus.platforms.detach import ended, start_detached
+from nexus.platforms.detach import ended, is_alive, start_detached
 from nexus.platforms.filesystems import network_file_system
 from projections import views
 from projections.conditions import ALIVE, is_internal
 from projections.history import History
 from projections.state import State
 
-app = typer.Typer()
+app = commands()
 OUTPUT = "supervisor.log"
 LINES_SHOWN = 10
 
@@ -64,12 +66,7 @@ def up(
     else:
         _refuse_other_file(session.home, configuration.path, pid)
     wish.submit()
-    try:
-        state = wish.wait()
-    except KeyboardInterrupt:
-        say()
-        say("no longer waiting; the supervisor goes on: see `nexus status`")
-        raise typer.Exit(1) from None
+    state = wish.wait()
     raise typer.Exit(_conclude(session, wish, state))
 
 
@@ -137,7 +134,7 @@ def _detach(home: Path, file: Path) -> None:
     pid = start_detached(argv, home / OUTPUT)
     while running_pid(home) is None:
         code = ended(pid)
-        if code is not None and running_pid(home) is None:
+        if code is not None and not _starts_elsewhere(home) and running_pid(home) is None:
             said = "\n".join(list(log.more())[-LINES_SHOWN:])
             raise ProblemError(
                 f"the supervisor ended with code {code} before it answered",
@@ -146,6 +143,12 @@ def _detach(home: Path, file: Path) -> None:
                 kind="not-started",
             )
         pause()
+
+
+def _starts_elsewhere(home: Path) -> bool:
+    """Whether another supervisor, started at the same time, has the lock and will answer soon."""
+    pid = holder(home / LOCK)
+    return pid is not None and is_alive(pid)
 
 
 # -- in the foreground -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nexus.cli import output
-from nexus.cli.options import Json
+from nexus.cli.options import Json, commands
 from nexus.cli.output import say
 from nexus.cli.session import Session
 from nexus.config import files
@@ -17,7 +17,7 @@ from nexus.config.importers.discovery import discover as found_in
 from nexus.config.importers.discovery import import_file
 from nexus.config.importers.drafts import Imported
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()

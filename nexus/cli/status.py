@@ -7,20 +7,20 @@ import typer
 from events.envelope import Micros
 from nexus.cli import output
 from nexus.cli.channel import is_alive
-from nexus.cli.options import At, Json
+from nexus.cli.options import At, Json, commands
 from nexus.cli.output import duration, paint, say, table
 from nexus.cli.session import Session
 from projections import views
 from projections.moments import moment_of, parse
 from projections.state import State
 
-app = typer.Typer()
+app = commands()
 DASH = "–"
 
 
 @app.command()
 def status(context: typer.Context, at: At = "", as_json: Json = False) -> None:
-    """Show what every service is doing, and why those that are not well are not."""
+    """Show what every service does, and what is wrong with it."""
     session: Session = context.obj
     show_status(session, at)
 
@@ -117,7 +117,7 @@ def alerts(context: typer.Context, at: At = "", as_json: Json = False) -> None:
 
 @app.command()
 def graph(context: typer.Context, at: At = "", as_json: Json = False) -> None:
-    """Show which service needs which, each after those it needs."""
+    """Show which service needs which."""
     session: Session = context.obj
     shown = views.graph(session.state(at))
     if session.json:

@@ -13,8 +13,8 @@ from events.codec import KINDS
 from events.errors import UnknownEventError
 from events.reader import Stored
 from nexus.cli import output
-from nexus.cli.follow import pause
-from nexus.cli.options import At, Json
+from nexus.cli.follow import forever
+from nexus.cli.options import At, Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
@@ -22,7 +22,7 @@ from nexus.config.errors import did_you_mean
 from projections import story, views
 from projections.conditions import is_internal
 
-app = typer.Typer()
+app = commands()
 FOLLOWED = 10
 """How many events a follower sees first, where nothing else was asked for."""
 
@@ -51,14 +51,18 @@ def events(
     if follow and not since:
         last = last or FOLLOWED
     reader = session.history.reader
-    for stored in _last(reader.rows(after, head, kinds=kinds, streams=streams, search=search), last):
-        _show(session, stored)
-    while follow:
-        pause()
+
+    def look() -> None:
+        nonlocal head
         reached = session.head
         for stored in reader.rows(head, reached, kinds=kinds, streams=streams, search=search):
             _show(session, stored)
         head = reached
+
+    for stored in _last(reader.rows(after, head, kinds=kinds, streams=streams, search=search), last):
+        _show(session, stored)
+    if follow:
+        forever(look)
 
 
 def kinds_of(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import msgspec
 
 from nexus.cli import output
-from nexus.cli.channel import is_alive, submit
+from nexus.cli.channel import submit
 from nexus.cli.follow import Follower, pause
 from nexus.cli.logs import last_lines
 from nexus.cli.output import paint
 from nexus.cli.problems import ProblemError
 from nexus.cli.progress import line, waiting
+from nexus.platforms.detach import is_alive as process_lives
 from projections import views
 from projections.conditions import instances_of, is_internal, settled
 from projections.dependencies import with_needs
@@ -34,7 +36,7 @@ class Wish:
 
     def __init__(self, home: Path, verb: str, services: Sequence[str] = (), quiet: bool = False) -> None:
         self.home, self.verb, self.services, self.quiet = home, verb, list(services), quiet
-        self.seq = 0
+        self.seq = self.pid = 0
         self.follower: Follower | None = None
         self._transient = False
 
@@ -44,8 +46,21 @@ class Wish:
         return self.seq
 
     def wait(self) -> State:
-        """What is known once the wish is fulfilled or can't be; raises ProblemError where the supervisor is gone."""
+        """What is known once the wish is fulfilled or can't be; raises ProblemError where the supervisor is gone.
+
+        Ctrl-C ends the waiting, not the wish.
+        """
+        try:
+            return self._wait()
+        except KeyboardInterrupt:
+            self._clear()
+            raise ProblemError(
+                f"no longer waiting for {self.verb}, which goes on", next_step="see `nexus status`", kind="interrupted"
+            ) from None
+
+    def _wait(self) -> State:
         self.follower = Follower(History(self.home), self.seq - 1)
+        self.pid = self.follower.state.supervisor.pid
         looked = output.now_micros()
         while True:
             state = self.tell()
@@ -72,7 +87,7 @@ class Wish:
     def is_done(self, state: State) -> bool:
         """Whether nothing more comes of the wish by itself."""
         if self.verb in ("down", "detach"):
-            return (state.supervisor.pid == 0 and not state.supervisor.going) or state.supervisor.gone
+            return state.supervisor.pid == 0 and (self.pid == os.getpid() or not process_lives(self.pid))
         return settled(_without_failing_internals(state)) and not state.decisions.pending
 
     def failures(self, state: State) -> list[tuple[str, str]]:
@@ -113,7 +128,8 @@ class Wish:
             self._transient = False
 
     def _look(self) -> None:
-        if not is_alive(self.home) and self.verb not in ("down", "detach"):
+        """Notice a supervisor that was killed."""
+        if not process_lives(self.pid) and self.tell().supervisor.pid == self.pid:
             raise ProblemError(
                 "the supervisor ended before it was done",
                 next_step=f"see {self.home / 'supervisor.log'} and `nexus status`",

@@ -10,7 +10,7 @@ import typer
 from nexus.cli import output
 from nexus.cli.channel import running_pid
 from nexus.cli.here import supervised_here
-from nexus.cli.options import Json, NoWait, Services
+from nexus.cli.options import Json, NoWait, Services, commands
 from nexus.cli.output import say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
@@ -19,7 +19,7 @@ from nexus.cli.waiting import Wish, tell_failures
 from projections.conditions import is_internal
 from projections.state import State
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()
@@ -55,7 +55,7 @@ def down(
 
 @app.command()
 def detach(context: typer.Context, no_wait: NoWait = False, as_json: Json = False) -> None:
-    """End the supervisor and leave the services running; `nexus up` takes over again."""
+    """End the supervisor and leave the services running."""
     _wish(context.obj, "detach", [], no_wait)
 
 

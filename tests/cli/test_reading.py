@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +56,44 @@ def test_a_pipe_breaks_no_lines_and_has_no_colours(home: Path) -> None:
     printed = nexus("--home", str(home), "replay", COLUMNS="40", NO_COLOR="").stdout
     assert "\033" not in printed
     assert max(map(len, printed.splitlines())) > 100
+
+
+def on_a_terminal(home: Path, *arguments: str, **environment: str) -> str:
+    """What a command prints on a terminal of 60 columns."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    settings = {**os.environ, "TERM": "xterm", "COLUMNS": "60", **environment}
+    command = [sys.executable, "-m", "nexus.main", "--home", str(home), *arguments]
+    with subprocess.Popen(command, stdout=theirs, env=settings) as process:
+        os.close(theirs)
+        printed = b""
+        with suppress(OSError):  # Linux says so where the other end is closed
+            while part := os.read(ours, 65_536):
+                printed += part
+        assert process.wait(30) == 0
+    os.close(ours)
+    return printed.decode()
+
+
+def test_a_terminal_has_colours_and_lines_that_fit(home: Path) -> None:
+    """Lines are broken between words at the terminal's width; colours can be switched off."""
+    for arguments in (["replay", "--from", "16", "--to", "23"], ["explain", "34"], ["status", "--at", "38"]):
+        printed = on_a_terminal(home, *arguments, NO_COLOR="")
+        assert "\033[" in printed
+        plain = re.sub("\033\\[[0-9;]*m", "", printed).splitlines()
+        assert max(map(len, plain)) <= 60 or arguments[0] == "status"
+        assert "\033" not in on_a_terminal(home, *arguments, NO_COLOR="1")
+
+
+def test_a_reader_that_goes_away(home: Path) -> None:
+    """`nexus replay | head -1` ends without a word of complaint."""
+    command = [sys.executable, "-m", "nexus.main", "--home", str(home), "replay"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
 
 
 def test_status_of_any_moment(home: Path) -> None:

@@ -202,6 +202,41 @@ def test_the_supervisor_is_killed(shop: Project) -> None:
     assert shop.json("status")["services"]["web"]["health"] == "healthy"
 
 
+def test_two_at_once(shop: Project) -> None:
+    """Two people type `up` at the same moment: one supervisor runs, and both are told of the same services."""
+    command = [sys.executable, "-m", "nexus.main", "up", "-d"]
+    environment = {**os.environ, **ENVIRONMENT}
+    with (
+        subprocess.Popen(command, cwd=shop.folder, env=environment, stdout=subprocess.PIPE, text=True) as one,
+        subprocess.Popen(command, cwd=shop.folder, env=environment, stdout=subprocess.PIPE, text=True) as other,
+    ):
+        told = [process.communicate(timeout=60)[0].splitlines()[-1] for process in (one, other)]
+        assert [one.returncode, other.returncode] == [0, 0]
+    assert [line.partition(":")[0] for line in told] == ["2 of 2 running"] * 2
+    assert len(shop.json("status")["services"]["web"]["instances"]) == 1
+    started = shop.nexus("events", "--kind", "start.decided", "--service", "web").stdout.splitlines()
+    assert len(started) == 1
+
+
+def test_the_supervisor_is_killed_while_one_waits(tmp_path: Path) -> None:
+    """Whoever waits for something is told that nobody works on it any more."""
+    project = Project(tmp_path, STUBBORN)
+    try:
+        assert project.nexus("up", "-d").returncode == 0
+        command = [sys.executable, "-m", "nexus.main", "down"]
+        environment = {**os.environ, **ENVIRONMENT}
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as down:
+            until(lambda: project.in_state("stubborn.1", "stopping"))
+            os.kill(project.state().supervisor.pid, signal.SIGKILL)
+            _, said = down.communicate(timeout=30)
+        assert down.returncode == 1
+        assert "the supervisor ended before it was done" in said
+    finally:
+        project.close()
+
+
 def test_wishes(shop: Project) -> None:
     """start, stop and restart wait for what they were asked for and what it takes; --no-wait does not."""
     assert shop.nexus("up", "-d").returncode == 0
