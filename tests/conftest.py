@@ -1,10 +1,15 @@
-"""What all tests share: the option that adds the long ones."""
+"""What all tests share: the option that adds the long ones, and how Hypothesis runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import hypothesis
 import pytest
+
+# A shared machine is slow now and then: how long an example took says nothing.
+hypothesis.settings.register_profile("nexus", deadline=None)
+hypothesis.settings.load_profile("nexus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

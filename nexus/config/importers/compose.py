@@ -12,7 +12,7 @@ from typing import Any
 from nexus.config.environment import read_env_file
 from nexus.config.errors import ConfigurationError
 from nexus.config.importers.compose_ports import ports_of
-from nexus.config.importers.compose_values import Interpolation, duration, items_of, seconds_or_none
+from nexus.config.importers.compose_values import Interpolation, duration, items_of, seconds_or_none, table_of
 from nexus.config.importers.drafts import Drafts, Imported, read_text
 from nexus.config.importers.yaml_lines import parse_yaml
 from nexus.config.templates import literal
@@ -40,6 +40,14 @@ TOP_KEYS = frozenset(["services", "name", "version", "networks", "volumes", "con
 MAPPED = frozenset(
     ["depends_on", "deploy", "extends", "healthcheck", "ports", "profiles", "restart", "scale", "stop_grace_period"]
 )  # fmt: skip
+KINDS: dict[str, Any] = {
+    "depends_on": dict | list,
+    "deploy": dict,
+    "extends": dict | str,
+    "healthcheck": dict,
+    "ports": list,
+    "profiles": list,
+}
 LEFT_TO_DOCKER = frozenset(
     ["annotations", "attach", "blkio_config", "build", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command",
      "configs", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period", "cpu_rt_runtime", "cpu_shares",
@@ -124,11 +132,11 @@ class _File:
 
     def _extended(self, wanted: str) -> dict[str, Any]:
         """A service with what it extends; only a service of the same file can be followed."""
-        service, followed = self.services[wanted] or {}, [wanted]
-        while isinstance(service, dict) and "extends" in service:
+        service, followed = table_of(self.services[wanted]), [wanted]
+        while "extends" in service:
             extends = service["extends"]
-            base = extends if isinstance(extends, str) else extends.get("service")
-            other_file = isinstance(extends, dict) and extends.get("file")
+            base = extends if isinstance(extends, str) else str(table_of(extends).get("service"))
+            other_file = table_of(extends).get("file")
             service = {key: value for key, value in service.items() if key != "extends"}
             if other_file or base not in self.services or base in followed:
                 self.drafts.note(
@@ -137,8 +145,8 @@ class _File:
                 )  # fmt: skip
                 break
             followed.append(base)
-            service = {**(self.services[base] or {}), **service}
-        return service if isinstance(service, dict) else {}
+            service = _merged(table_of(self.services[base]), service)
+        return service
 
     def _service(self, wanted: str, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
         self._not_understood(wanted, name, service)
@@ -152,20 +160,33 @@ class _File:
         if isinstance(keys["health"], dict):
             keys["start_timeout"] = keys["health"].pop("start_timeout", None)
         keys["restart"] = self._restart(wanted, name, service)
+        return keys | self._amount(wanted, name, service, fixed=bool(ports))
+
+    def _amount(self, wanted: str, name: str, service: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
+        """Whether it is started by itself, and how many of it."""
+        keys: dict[str, Any] = {}
+        number = self._replicas(service)
         if service.get("profiles"):
             keys["autostart"] = False
-            words = ", ".join(map(str, service["profiles"]))
-            self.drafts.note(
-                f"not started by itself: it belongs to the profiles {words}", self.line(wanted, "profiles"), name
-            )
-        keys["instances"] = self._instances(wanted, name, service, fixed=bool(ports))
+            words = ", ".join(map(str, items_of(service["profiles"])))
+            line = self.line(wanted, "profiles")
+            self.drafts.note(f"not started by itself: it belongs to the profiles {words}", line, name)
+        if number == 0:
+            keys["autostart"] = False
+            self.drafts.note("not started by itself: the file asks for 0 replicas", self.line(wanted), name)
+        if number > 1 and fixed:
+            self.drafts.note(f"one instance instead of {number}: its port is fixed", self.line(wanted), name)
+        elif number > 1:
+            keys["instances"] = number
         return keys
 
     def _not_understood(self, wanted: str, name: str, service: Mapping[str, Any]) -> None:
         note = self.drafts.note
         for key, value in service.items():
             line = self.line(wanted, key)
-            if key == "container_name":
+            if value is not None and not isinstance(value, KINDS.get(key, object)):
+                note(f"not understood: {key}", line, name)
+            elif key == "container_name":
                 note("its container is called otherwise, so that Nexus can tell its own", line, name)
             elif key in ("links", "volumes_from") or (key in OTHER_CONTAINERS and str(value).startswith("service:")):
                 note(
@@ -177,8 +198,7 @@ class _File:
                 note("not imported: develop; Nexus does not rebuild on changes", line, name)
             elif key not in MAPPED | LEFT_TO_DOCKER and not str(key).startswith("x-"):
                 note(f"not understood: {key}", line, name)
-        deploy = service.get("deploy")
-        for key in deploy if isinstance(deploy, dict) else ():
+        for key in table_of(service.get("deploy")):
             if key in SWARM_ONLY:
                 note(f"not imported: deploy.{key}, which only a swarm knows", self.line(wanted, "deploy", key), name)
 
@@ -188,12 +208,13 @@ class _File:
 
     def _command(self, wanted: str, grace_seconds: float) -> list[str]:
         """Removes what a killed run left, runs the container, and has Docker stop it when asked to end."""
-        file, container = shlex.quote(self.drafts.source.name), self.container()
+        file, service = (literal(shlex.quote(word)) for word in (self.drafts.source.name, wanted))
+        container = self.container()
         run = f"docker compose -f {file} run --rm --no-deps --service-ports --use-aliases -T --name {container}"
         stop = f"docker stop -t {math.ceil(grace_seconds)} {container} >/dev/null"
         script = (
-            f"docker rm -f {container} >/dev/null 2>&1; trap '{stop}' TERM INT; {run} {shlex.quote(wanted)} & run=$!; "
-            "wait $run; code=$?; while kill -0 $run 2>/dev/null; do wait $run; code=$?; done; exit $code"
+            f"docker rm -f {container} >/dev/null 2>&1; trap 'stopping=1; {stop}' TERM INT; {run} {service} & run=$!; "
+            "wait $run; code=$?; if [ $stopping ]; then wait $run; code=$?; fi; exit $code"
         )
         return ["sh", "-c", script]
 
@@ -240,8 +261,7 @@ class _File:
         return {"exec": ["docker", "exec", container, "sh", "-c", literal(" ".join(words[1:]))]}
 
     def _restart(self, wanted: str, name: str, service: Mapping[str, Any]) -> Any:
-        deploy = service.get("deploy")
-        policy = deploy.get("restart_policy") if isinstance(deploy, dict) else None
+        policy = table_of(service.get("deploy")).get("restart_policy")
         if isinstance(policy, dict):
             return self._restart_policy(wanted, name, policy)
         word = service.get("restart")
@@ -276,9 +296,9 @@ class _File:
         return restart
 
     def _depends_on(self, wanted: str, service: Mapping[str, Any], tasks: set[str]) -> dict[str, str]:
-        given, name, needs = service.get("depends_on") or {}, self.names[wanted], {}
-        for other in given:
-            options = given[other] if isinstance(given, dict) and isinstance(given[other], dict) else {}
+        given, name, needs = service.get("depends_on"), self.names[wanted], {}
+        for other in map(str, table_of(given) or items_of(given)):
+            options = table_of(table_of(given).get(other))
             condition = CONDITIONS.get(str(options.get("condition", "service_started")))
             line = self.line(wanted, "depends_on", other)
             if other not in self.names or condition is None:
@@ -294,15 +314,21 @@ class _File:
 
     # -- the rest --------------------------------------------------------------------------------------
 
-    def _instances(self, wanted: str, name: str, service: Mapping[str, Any], *, fixed: bool) -> int | None:
-        deploy = service.get("deploy")
-        replicas = deploy.get("replicas") if isinstance(deploy, dict) else None
+    def _replicas(self, service: Mapping[str, Any]) -> int:
+        replicas = table_of(service.get("deploy")).get("replicas")
         text = self.variables.text(service.get("scale") if replicas is None else replicas)
-        number = int(text) if text.isdigit() else 1
-        if number > 1 and fixed:
-            self.drafts.note(f"one instance instead of {number}: its port is fixed", self.line(wanted), name)
-            return None
-        if number == 0:
-            self.drafts.note("not started by itself: the file asks for 0 replicas", self.line(wanted), name)
-            self.drafts.services[name]["autostart"] = False
-        return number if number > 1 else None
+        return int(text) if text.isdigit() else 1
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A service with what it extends: tables and lists are joined."""
+    merged = dict(base)
+    for key, value in own.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = {**before, **value}
+        elif isinstance(before, list) and isinstance(value, list) and key not in ("command", "entrypoint"):
+            merged[key] = [*before, *value]
+        else:
+            merged[key] = value
+    return merged

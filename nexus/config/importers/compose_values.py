@@ -64,9 +64,17 @@ def seconds_or_none(text: str) -> float | None:
 
 def duration(seconds: float | None) -> str | None:
     """Seconds as nexus.toml writes them."""
-    return None if seconds is None else f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
+    if seconds is None:
+        return None
+    number, unit = (seconds, "s") if seconds >= 1 or not seconds else (seconds * 1000, "ms")
+    return f"{number:.3f}".rstrip("0").rstrip(".") + unit
 
 
 def items_of(value: Any) -> list[Any]:
     """A list, also where there is none."""
     return value if isinstance(value, list) else []
+
+
+def table_of(value: Any) -> dict[str, Any]:
+    """A table, also where there is none."""
+    return value if isinstance(value, dict) else {}

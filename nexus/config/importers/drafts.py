@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from nexus.config.environment import OWN_PREFIX
 from nexus.config.errors import ConfigurationError
 from nexus.config.files import FILE_NAME, Configuration, parse
 from nexus.config.services import NAME
@@ -20,11 +19,15 @@ ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Something that a person should know about the import; `service` is empty where it is about the whole file."""
+    """Something that a person should know about the import; `service` is empty where it is about the whole file.
+
+    `file` is named where it is another one than the one that was imported.
+    """
 
     text: str
     line: int | None = None
     service: str = ""
+    file: str = ""
 
 
 class Drafted(msgspec.Struct, frozen=True):
@@ -44,7 +47,8 @@ class Imported(msgspec.Struct, frozen=True):
 
     def says(self, note: Note) -> str:
         """A note with its place: `Procfile:3: …`."""
-        place = self.source.name if note.line is None else f"{self.source.name}:{note.line}"
+        file = note.file or self.source.name
+        place = file if note.line is None else f"{file}:{note.line}"
         about = f" {note.service}:" if note.service else ""
         return f"{place}:{about} {note.text}"
 
@@ -71,10 +75,12 @@ class Drafts:
         self.source, self.kind = source, kind
         self.services: dict[str, dict[str, Any]] = {}
         self.notes: list[Note] = []
+        self.reading = ""
+        """The file that is read now, where it is another one that the first one names."""
 
     def note(self, text: str, line: int | None = None, service: str = "") -> None:
         """Say something about a line."""
-        self.notes.append(Note(" ".join(text.split()), line, service))
+        self.notes.append(Note(" ".join(text.split()), line, service, self.reading))
 
     def name(self, wanted: str, line: int | None = None) -> str:
         """A name for a service that nexus.toml allows and that is free; a change is noted."""
@@ -89,18 +95,35 @@ class Drafts:
 
     def add(self, name: str, keys: Mapping[str, Any]) -> None:
         """Add a service; keys of None or without content are left out."""
-        self.services[name] = {key: value for key, value in keys.items() if value not in (None, {}, [], "")}
+        ordered = {"command": keys.get("command"), **keys}
+        self.services[name] = {key: value for key, value in ordered.items() if value not in (None, {}, [], "")}
 
     def done(self) -> Imported:
         """What was collected, without what nexus.toml would refuse."""
+        self.reading = ""
         taken: dict[tuple[int, str], str] = {}
         for name, keys in self.services.items():
             self._keep_free_ports(name, keys, taken)
-            for variable in [one for one in keys.get("environment", {}) if one.startswith(OWN_PREFIX)]:
-                del keys["environment"][variable]
-                self.note(f"not imported: {variable}, for {OWN_PREFIX}* is set by Nexus itself", None, name)
-        services = tuple(Drafted(name, keys) for name, keys in self.services.items())
+        services = tuple(filter(None, (self._usable(name, keys) for name, keys in self.services.items())))
         return Imported(self.source, self.kind, services, tuple(self.notes))
+
+    def _usable(self, name: str, keys: dict[str, Any]) -> Drafted | None:
+        """The service without what nexus.toml would refuse of it; None where it would refuse it whole."""
+        while True:
+            self.add(name, keys)
+            service = Drafted(name, dict(self.services[name]))
+            alone = Drafted(name, {key: value for key, value in service.keys.items() if key != "depends_on"})
+            try:
+                parse(self.source.absolute().parent / FILE_NAME, "\n".join(_table(alone)), {})
+            except ConfigurationError as error:
+                place = error.key.removeprefix(f"services.{name}").removeprefix(".")
+                self.note(
+                    f"not imported: {place or 'all of it'}: expected {error.expected}; found {error.found}", None, name
+                )
+                if not _removed(keys, place):
+                    return None
+            else:
+                return service
 
     def _keep_free_ports(self, name: str, keys: dict[str, Any], taken: dict[tuple[int, str], str]) -> None:
         """Leave out the ports that a service before it has."""
@@ -118,6 +141,14 @@ class Drafts:
         return ConfigurationError(self.source, expected, found, "Mend it, then import it again.", line=line)
 
 
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files in a folder, or below it, that a foreign file names by a pattern; none where it is no such pattern."""
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (ValueError, NotImplementedError):
+        return []
+
+
 def read_text(source: Path) -> str:
     """A foreign file; raises ConfigurationError where it can't be read."""
     try:
@@ -125,6 +156,16 @@ def read_text(source: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         found = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "bytes that are not UTF-8"
         raise ConfigurationError(source, "a readable file", found, "Name another file.") from error
+
+
+def _removed(keys: dict[str, Any], place: str) -> bool:
+    """Whether a key could be taken out that a service can do without."""
+    first, _, rest = place.partition(".")
+    if first == "environment" and rest in keys.get(first, {}):
+        del keys[first][rest]
+        return True
+    first = first.partition("[")[0]
+    return first != "command" and keys.pop(first, None) is not None
 
 
 # -- writing TOML ------------------------------------------------------------------------------------

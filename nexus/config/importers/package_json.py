@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nexus.config.importers.drafts import Drafts, Imported, read_text
+from nexus.config.importers.drafts import Drafts, Imported, matching, read_text
 from nexus.config.importers.javascript import parse_literal
 from nexus.config.importers.shell import understood
 from nexus.config.importers.yaml_lines import parse_yaml
@@ -23,6 +23,7 @@ READS_PORT = re.compile(r"\b(?:next\s+(?:dev|start)|react-scripts\s+start|nuxt\s
 TAKES_PORT = re.compile(
     r"\b(?:vite(?!st)(?!\s+build)|astro\s+(?:dev|preview)|ng\s+serve|vue-cli-service\s+serve|webpack(?:-dev-server|\s+serve)|parcel)\b"
 )
+VITE = re.compile(r"\bvite\b")
 LOCKS = (
     ("pnpm-lock.yaml", "pnpm"), ("pnpm-workspace.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"),
     ("bun.lockb", "bun"),
@@ -36,11 +37,13 @@ def read(source: Path) -> Imported:
     if not isinstance(document, dict):
         raise drafts.error("an object", "something else", 1)
     manager = _manager(source.parent, document)
-    _Package(drafts, source, document, lines, manager, outer=True).add()
-    for inner in _workspaces(drafts, source, document):
-        inner_document, inner_lines = parse_literal(Drafts(inner, "package.json"), read_text(inner))
+    inner = list(_workspaces(source, document))
+    _Package(drafts, source, document, lines, manager, workspaces=bool(inner)).add()
+    for file in inner:
+        inner_document, inner_lines = parse_literal(Drafts(file, "package.json"), read_text(file))
         if isinstance(inner_document, dict):
-            _Package(drafts, inner, inner_document, inner_lines, manager, outer=False).add()
+            drafts.reading = file.relative_to(source.parent).as_posix()
+            _Package(drafts, file, inner_document, inner_lines, manager).add()
     return drafts.done()
 
 
@@ -49,7 +52,7 @@ def _manager(folder: Path, document: dict[str, Any]) -> str:
     return named or next((manager for lock, manager in LOCKS if (folder / lock).exists()), "npm")
 
 
-def _workspaces(drafts: Drafts, source: Path, document: dict[str, Any]) -> Iterator[Path]:
+def _workspaces(source: Path, document: dict[str, Any]) -> Iterator[Path]:
     """The package.json of each workspace, in order."""
     given = document.get("workspaces", [])
     patterns = given.get("packages", []) if isinstance(given, dict) else given
@@ -61,10 +64,10 @@ def _workspaces(drafts: Drafts, source: Path, document: dict[str, Any]) -> Itera
     for pattern in patterns if isinstance(patterns, list) else []:
         text = str(pattern)
         if text.startswith("!"):
-            for path in source.parent.glob(f"{text[1:].rstrip('/')}/package.json"):
+            for path in matching(source.parent, f"{text[1:].rstrip('/')}/package.json"):
                 found.pop(path, None)
         else:
-            paths = sorted(source.parent.glob(f"{text.removeprefix('./').rstrip('/')}/package.json"))
+            paths = matching(source.parent, f"{text.removeprefix('./').rstrip('/')}/package.json")
             found |= dict.fromkeys(path for path in paths if "node_modules" not in path.parts)
     yield from found
 
@@ -73,23 +76,32 @@ class _Package:
     """One package.json on its way to nexus.toml."""
 
     def __init__(
-        self, drafts: Drafts, file: Path, document: dict[str, Any], lines: dict[Any, int], manager: str, *, outer: bool
+        self,
+        drafts: Drafts,
+        file: Path,
+        document: dict[str, Any],
+        lines: dict[Any, int],
+        manager: str,
+        *,
+        workspaces: bool = False,
     ) -> None:
-        self.drafts, self.lines, self.manager, self.outer = drafts, lines, manager, outer
-        self.directory = "" if outer else file.parent.relative_to(drafts.source.parent).as_posix()
-        self.place = "" if outer else f"{self.directory}/package.json: "
+        self.drafts, self.lines, self.manager, self.workspaces = drafts, lines, manager, workspaces
+        self.outer = file == drafts.source
+        self.directory = "" if self.outer else file.parent.relative_to(drafts.source.parent).as_posix()
         scripts = document.get("scripts")
-        self.scripts = {name: text for name, text in (scripts or {}).items() if isinstance(text, str)}
-        self.label = "" if outer else str(document.get("name", file.parent.name)).rpartition("/")[2]
+        scripts = scripts if isinstance(scripts, dict) else {}
+        self.scripts = {name: text for name, text in scripts.items() if isinstance(text, str)}
+        self.label = "" if self.outer else str(document.get("name", file.parent.name)).rpartition("/")[2]
 
     def add(self) -> None:
         """A service for each script that stays; the first of them is started, the others are there to choose."""
         stays = [name for name in self.scripts if STAYS.fullmatch(name) and not self._composed_by_hooks(name)]
-        first = next((name for name in FIRST if name in stays), stays[0] if stays else None)
+        alone = [name for name in stays if not (self.workspaces and OUTER.search(self.scripts[name]))]
+        first = next((name for name in FIRST if name in alone), alone[0] if alone else None)
         left_out = [name for name in self.scripts if name not in stays]
         if left_out:
             line = self.lines.get(("scripts", left_out[0]))
-            self.drafts.note(f"{self.place}not taken for services: {', '.join(left_out)}", line)
+            self.drafts.note(f"not taken for services: {', '.join(left_out)}", line)
         for script in stays:
             self._script(script, len(stays) > 1, starts=script == first)
 
@@ -104,21 +116,22 @@ class _Package:
         words = [self.manager, "run", script]
         port: str | int | None = None
         if OUTER.search(text):
-            self.drafts.note(f"{self.place}it runs several programs as one: {text}", line, name)
+            self.drafts.note(f"it runs several programs as one: {text}", line, name)
         elif parsed.uses_port or READS_PORT.search(text):
             port = "auto"
-            self.drafts.note(f"{self.place}it listens on PORT: {text}", line, name)
+            self.drafts.note(f"it listens on PORT: {text}", line, name)
         elif parsed.listens_on:
             port = parsed.listens_on
-            self.drafts.note(f"{self.place}it names port {port}: {text}", line, name)
+            self.drafts.note(f"it names port {port}: {text}", line, name)
         elif TAKES_PORT.search(text):
             port = "auto"
-            words += [*(["--"] if self.manager == "npm" else []), "--port", "{port}"]
-            self.drafts.note(f"{self.place}it takes its port as --port: {text}", line, name)
+            strict = ["--strictPort"] if VITE.search(text) else []
+            words += [*(["--"] if self.manager == "npm" else []), "--port", "{port}", *strict]
+            self.drafts.note(f"it takes its port as --port: {text}", line, name)
         else:
-            self.drafts.note(f"{self.place}no port was found in: {text}", line, name)
+            self.drafts.note(f"no port was found in: {text}", line, name)
         if not starts:
-            self.drafts.note(f"{self.place}not started by itself: there are other scripts for that", line, name)
+            self.drafts.note("not started by itself: there are other scripts for that", line, name)
         self.drafts.add(
             name,
             {"command": " ".join(words), "directory": self.directory, "port": port}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ INTERPRETERS = {
 SCRIPTS = ("script", "cmd")
 ARGUMENTS = ("args", "node_args", "interpreter_args", "interpreter", "nodeArgs", "interpreterArgs")
 MAX_RESTARTS = 16
+FROM_ENVIRONMENT = re.compile(r"""process\.env\.(\w+)(?:\s*(?:\|\||\?\?)\s*["']([^"'{}$]*)["'])?""")
 
 
 def read(source: Path) -> Imported:
@@ -43,11 +45,15 @@ def read(source: Path) -> Imported:
         raise drafts.error("a list of apps, written out", "something that only running it would tell")
     for place, app in enumerate([apps] if single else apps):
         path = base if single else (*base, place)
-        if isinstance(app, dict) and any(isinstance(app.get(key), str) for key in SCRIPTS):
+        if isinstance(app, dict) and any(map(_is_command, map(app.get, SCRIPTS))):
             _App(drafts, lines, path, app).add()
         else:
             drafts.note("not understood: an app without a script that is written out", lines.get(path))
     return drafts.done()
+
+
+def _is_command(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 class _App:
@@ -55,7 +61,7 @@ class _App:
 
     def __init__(self, drafts: Drafts, lines: dict[KeyPath, int], path: KeyPath, app: dict[str, Any]) -> None:
         self.drafts, self.lines, self.path, self.app = drafts, lines, path, app
-        self.script = next(str(app[key]) for key in SCRIPTS if isinstance(app.get(key), str))
+        self.script = next(str(app[key]) for key in SCRIPTS if _is_command(app.get(key)))
         given = app.get("name")
         name = given if isinstance(given, str) else PurePosixPath(self.script.split()[0]).stem or "app"
         self.name = drafts.name(name, lines.get(path))
@@ -73,7 +79,7 @@ class _App:
                 continue
             handler = MAPPED.get(key)
             if isinstance(value, Expression):
-                self.note(f"not understood: {key}: {value.text}", key)
+                self.note(f"not understood: {value.text if key.startswith('...') else f'{key}: {value.text}'}", key)
             elif handler is None or handler(self, value) is False:
                 self.note(f"not imported: {key}", key)
         self.keys["restart"] = self.restart.get("when") or self.restart
@@ -122,6 +128,8 @@ class _App:
             if name == "PORT" and str(item).isdigit() and is_port(int(item)):
                 self.keys["port"] = int(item)
                 self.note('it listens on the port of its PORT; write port = "auto" to let Nexus choose', "env", name)
+            elif isinstance(item, Expression) and (taken := FROM_ENVIRONMENT.fullmatch(item.text)):
+                environment[name] = f"${{{taken[1]}:-{literal(taken[2] or '', variables=True)}}}"
             elif isinstance(item, str | int | float):
                 text = str(item).lower() if isinstance(item, bool) else str(item)
                 environment[name] = literal(text, variables=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from nexus.config.importers.drafts import Drafts, Imported, read_text
@@ -29,6 +30,8 @@ def read(source: Path) -> Imported:
         elif release:
             keys["depends_on"] = [RELEASE]
         _explain(drafts, number, name, wanted, keys["port"], uses_port=line.uses_port)
+        if not _closes_its_quotes(text):
+            drafts.note("not understood: a quote that is not closed", number, name)
         drafts.add(name, keys)
     return drafts.done()
 
@@ -43,6 +46,14 @@ def _entries(drafts: Drafts, text: str) -> list[tuple[str, str] | None]:
             drafts.note(f"not understood: {bare}", number)
         entries.append((match[1], match[2]) if match and not bare.startswith("#") else None)
     return entries
+
+
+def _closes_its_quotes(text: str) -> bool:
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _explain(drafts: Drafts, number: int, name: str, wanted: str, port: object, *, uses_port: bool) -> None:

@@ -42,11 +42,10 @@ class _File:
             if key not in MAPPED:
                 self.drafts.note(f"not imported: {key}", self.lines.get((key,)))
         given = self.document.get("workflows")
-        workflows = given.get("workflow", []) if isinstance(given, dict) else []
-        listed = {
-            str(one.get("name", place)): (place, one) for place, one in enumerate(workflows) if isinstance(one, dict)
-        }
-        started = self._reached(listed, str((given or {}).get("runButton", "")))
+        given = given if isinstance(given, dict) else {}
+        workflows = enumerate(tables_in(given.get("workflow")))
+        listed = {str(one.get("name", place)): (place, one) for place, one in workflows}
+        started = self._reached(listed, str(given.get("runButton", "")))
         for name, (place, workflow) in listed.items():
             self._workflow(name, place, workflow, starts=not started or name in started)
         if "run" in self.document:
@@ -82,12 +81,12 @@ class _File:
             name = waiting.pop()
             if name in listed and name not in reached:
                 reached.add(name)
-                tasks = listed[name][1].get("tasks", [])
+                tasks = tables_in(listed[name][1].get("tasks"))
                 waiting += [str(task.get("args")) for task in tasks if task.get("task") == "workflow.run"]
         return reached
 
     def _workflow(self, wanted: str, place: int, workflow: dict[str, Any], *, starts: bool) -> None:
-        tasks = [(number, task) for number, task in enumerate(workflow.get("tasks", [])) if isinstance(task, dict)]
+        tasks = list(enumerate(tables_in(workflow.get("tasks"))))
         commands = [(number, task) for number, task in tasks if task.get("task") == "shell.exec" and task.get("args")]
         path: KeyPath = ("workflows", "workflow", place)
         for number, task in tasks:
@@ -95,10 +94,10 @@ class _File:
                 line = self.lines.get((*path, "tasks", number, "task"))
                 self.drafts.note(f"not imported: {task.get('task')} of {wanted}", line)
         parallel, before = workflow.get("mode") == "parallel", None
-        for number, task in commands:
+        for step, (number, task) in enumerate(commands, 1):
             line = self.lines.get((*path, "tasks", number, "args"), self.lines.get(path))
             last = parallel or number == commands[-1][0]
-            suffix = "" if len(commands) == 1 or (last and not parallel) else f"-{number + 1}"
+            suffix = "" if len(commands) == 1 or (last and not parallel) else f"-{step}"
             name = self.drafts.name(f"{wanted}{suffix}", line)
             port = task.get("waitForPort")
             keys = self._keys(str(task["args"]), port if is_port(port) else None)
@@ -115,9 +114,7 @@ class _File:
         keys["environment"] = {**self.environment, **keys["environment"]}
         if port is not None:
             keys["port"] = port
-        own = keys["environment"].pop("PORT", None)
-        if own is not None and own.isdigit() and keys["port"] in (None, "auto"):
-            keys["port"] = int(own)
+            keys["environment"].pop("PORT", None)
         return keys
 
     def _run(self) -> None:
@@ -130,18 +127,27 @@ class _File:
         else:
             self.drafts.note("not understood: run", line)
             return
-        ports = [port.get("localPort") for port in self.document.get("ports", []) if isinstance(port, dict)]
-        if keys["port"] is None and len(ports) == 1 and is_port(ports[0]):
+        ports = [port.get("localPort") for port in tables_in(self.document.get("ports"))]
+        own = keys["environment"].pop("PORT", "")
+        if own.isdigit() and is_port(int(own)):
+            keys["port"] = int(own)
+        elif keys["port"] is None and len(ports) == 1 and is_port(ports[0]):
             keys["port"] = ports[0]
         self.drafts.add(name, keys)
 
     def _ports(self) -> None:
         taken = {keys.get("port") for keys in self.drafts.services.values()}
-        for place, port in enumerate(self.document.get("ports", [])):
-            if isinstance(port, dict):
-                line = self.lines.get(("ports", place))
-                local, outside = port.get("localPort"), port.get("externalPort")
-                if local not in taken:
-                    self.drafts.note(f"not imported: port {local}, of which no command is known to listen on it", line)
-                elif outside is not None:
-                    self.drafts.note(f"not imported: externalPort {outside}, which is Replit's own", line)
+        for place, port in enumerate(tables_in(self.document.get("ports"))):
+            line = self.lines.get(("ports", place))
+            local, outside = port.get("localPort"), port.get("externalPort")
+            if not is_port(local):
+                self.drafts.note("not understood: a port", line)
+            elif local not in taken:
+                self.drafts.note(f"not imported: port {local}, of which no command is known to listen on it", line)
+            elif outside is not None:
+                self.drafts.note(f"not imported: externalPort {outside}, which is Replit's own", line)
+
+
+def tables_in(value: Any) -> list[dict[str, Any]]:
+    """A list of tables; anything else in it counts as an empty one."""
+    return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []

@@ -74,7 +74,7 @@ def understood(text: str) -> Line:
     if change:
         directory, text = change[1], text[change.end() :]
     environment: dict[str, str] = {}
-    rest = text
+    rest = re.sub(r"^env\s+(?=[A-Za-z_]\w*=)", "", text)
     while (assignment := ASSIGNMENT.match(rest)) and assignment.end() < len(rest):
         environment[assignment[1]] = literal("".join(shlex.split(assignment[2])), variables=True)
         rest = rest[assignment.end() :]

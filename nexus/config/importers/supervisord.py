@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nexus.config.importers.drafts import Drafts, Imported, read_text
+from nexus.config.importers.drafts import Drafts, Imported, matching, read_text
 from nexus.config.importers.ini import Entry, parse_ini
 from nexus.config.importers.shell import command_value
 from nexus.config.services import SIGNALS
@@ -35,36 +35,40 @@ def read(source: Path) -> Imported:
 
 def _read_file(drafts: Drafts, file: Path) -> None:
     parsed = parse_ini(read_text(file), indented=True)
-    place = "" if file == drafts.source else f"{file.name}: "
+    drafts.reading = "" if file == drafts.source else file.relative_to(drafts.source.parent).as_posix()
     for line, text in parsed.others:
-        drafts.note(f"{place}not understood: {text}", line)
+        drafts.note(f"not understood: {text}", line)
+    for entry in parsed.of(""):
+        drafts.note(f"not imported: {entry.key}={entry.value}", entry.line)
     for section, line in parsed.sections.items():
         kind, _, name = section.partition(":")
         if kind == "program":
-            _Program(drafts, file, drafts.name(name, line), name, place).add(parsed.of(section))
+            _Program(drafts, file, drafts.name(name, line), name).add(parsed.of(section))
         elif kind == "include":
             _include(drafts, file, parsed.of(section))
         elif kind in ("supervisord", "supervisorctl", "unix_http_server", "inet_http_server", "rpcinterface"):
-            drafts.note(f"{place}left out: [{section}] is about supervisord itself", line)
+            drafts.note(f"left out: [{section}] is about supervisord itself", line)
         else:
-            drafts.note(f"{place}not imported: [{section}]", line)
+            drafts.note(f"not imported: [{section}]", line)
 
 
 def _include(drafts: Drafts, file: Path, entries: list[Entry]) -> None:
     for entry in entries:
         for pattern in entry.value.replace("%(here)s", str(file.parent)).split() if entry.key == "files" else ():
-            found = sorted(file.parent.glob(pattern)) if not Path(pattern).is_absolute() else []
+            found = matching(file.parent, pattern)
             if not found:
                 drafts.note(f"not imported: no file here is {pattern}", entry.line)
+            before = drafts.reading
             for included in found:
                 _read_file(drafts, included)
+            drafts.reading = before
 
 
 class _Program:
     """One `[program:x]` on its way to nexus.toml."""
 
-    def __init__(self, drafts: Drafts, file: Path, name: str, program: str, place: str) -> None:
-        self.drafts, self.file, self.name, self.program, self.place = drafts, file, name, program, place
+    def __init__(self, drafts: Drafts, file: Path, name: str, program: str) -> None:
+        self.drafts, self.file, self.name, self.program = drafts, file, name, program
         self.keys: dict[str, Any] = {"restart": "on failure"}
         self.retries = RETRIES_DEFAULT
         self.logs_noted = False
@@ -85,14 +89,14 @@ class _Program:
         if "command" in self.keys:
             self.drafts.add(self.name, self.keys)
         else:
-            self.drafts.note(f"{self.place}not imported: [program:{self.program}] has no command")
+            self.drafts.note(f"not imported: [program:{self.program}] has no command")
 
     def note(self, entry: Entry, text: str) -> None:
-        self.drafts.note(f"{self.place}{text}", entry.line, self.name)
+        self.drafts.note(f"{text}", entry.line, self.name)
 
     def _restart(self) -> Any:
         if self.keys["restart"] == "never" or self.retries == 0:
-            return self.keys["restart"] if self.retries else {"when": self.keys["restart"], "attempts_max": 0}
+            return "never"
         delays = [f"{seconds}s" for seconds in range(1, min(self.retries, DELAYS_MAX) + 1)]
         more = {"attempts_max": self.retries} if self.retries > DELAYS_MAX else {}
         return {"when": self.keys["restart"], "delays": delays, **more}
@@ -127,6 +131,10 @@ class _Program:
             self.keys["command"] = ["sh", "-c", literal(f"exec {quoted}")]
         else:
             self.keys["command"] = command_value(tuple(map(literal, words)))
+
+    def directory(self, entry: Entry) -> None:
+        folder = self.file.parent.relative_to(self.drafts.source.parent).as_posix()
+        self.text(entry._replace(value=entry.value.replace("%(here)s", folder)))
 
     def text(self, entry: Entry) -> None:
         def unknown(name: str) -> str:
@@ -181,7 +189,7 @@ class _Program:
 
 MAPPED: dict[str, Callable[[_Program, Entry], None]] = {
     "command": _Program.command,
-    "directory": _Program.text,
+    "directory": _Program.directory,
     "user": _Program.text,
     "environment": _Program.environment,
     "autostart": _Program.autostart,

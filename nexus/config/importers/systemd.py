@@ -82,6 +82,9 @@ class _Unit:
                 self._order(entry)
             elif entry.key not in SILENT:
                 self.note(entry, f"not imported: {entry.key}={entry.value}")
+        if not self.starts:
+            self.drafts.note("not imported: no command was understood", None, self.name)
+            return
         if self.delay_seconds is None or self.when == "never":
             restart: Any = self.when
         else:
@@ -109,7 +112,7 @@ class _Unit:
             words = []
         if "@" in marks:
             del words[1:2]
-        if marks.strip("@"):
+        if marks.strip("@") and (marks, entry.key) != ("-", "ExecStartPre"):
             self.note(entry, f"not imported: the {marks} before {words[0] if words else text}")
         if not words:
             self.note(entry, f"not understood: {entry.key}={entry.value}")
