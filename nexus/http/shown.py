@@ -9,6 +9,7 @@ import msgspec
 from events.catalog import LogOpened
 from events.envelope import Position
 from events.reader import Stored
+from projections import story
 from projections.health import HealthStatus
 from projections.moments import iso
 from projections.services import InstanceState
@@ -23,7 +24,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class EventView(msgspec.Struct, frozen=True):
-    """One event; `data` is what was recorded, with its `kind`."""
+    """One event; `data` is what was recorded, with its `kind`, and `summary` says it in words."""
 
     seq: Position
     id: str
@@ -34,6 +35,7 @@ class EventView(msgspec.Struct, frozen=True):
     correlation: Position
     actor: str | None
     data: msgspec.Raw
+    summary: str
 
 
 class EventsPage(msgspec.Struct, frozen=True):
@@ -112,6 +114,7 @@ def event(stored: Stored) -> EventView:
     return EventView(
         seq=stored.seq, id=_uuid(stored.id), at=iso(stored.at), kind=stored.kind, stream=stored.stream,
         cause=stored.cause, correlation=stored.correlation, actor=stored.actor, data=_data(stored),
+        summary=story.sentence(stored.event),
     )  # fmt: skip
 
 

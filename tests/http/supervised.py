@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -57,7 +58,7 @@ class System:
         return self
 
     def _answers(self) -> bool:
-        with contextlib.suppress(httpx.HTTPError, TypeError), httpx.Client(trust_env=False) as client:
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(trust_env=False) as client:
             return client.get(f"{self.url}/api/health").status_code == 200
         return False
 
@@ -67,10 +68,10 @@ class System:
         found: dict[str, Any] = json.loads(self.nexus("status", "--json").stdout)
         return found
 
-    @property
+    @functools.cached_property
     def url(self) -> str:
-        """Where the API answers."""
-        return str(self.status["url"])
+        """Where the API answers; it keeps its port."""
+        return str(until(lambda: self.status["url"], 20, "the address of the web API"))
 
     @property
     def token(self) -> str:
