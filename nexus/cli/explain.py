@@ -108,8 +108,12 @@ def _draw(found: Explanation, now: Micros) -> None:
     if causes:
         drawing = drawing.add(_label(this, now, this=True))
     _grow(drawing, found.outcome, now)
-    colours = "auto" if output.coloured() else None
-    console = Console(file=sys.stdout, width=output.width() or UNBROKEN, highlight=False, color_system=colours)
+    console = Console(
+        file=sys.stdout,
+        width=output.width() or UNBROKEN,
+        highlight=False,
+        color_system="auto" if output.coloured() else None,
+    )
     with console.capture() as capture:
         console.print(top)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))

@@ -18,7 +18,7 @@ import pytest
 from nexus.cli.channel import running_pid
 from projections.history import History
 from projections.state import State
-from tests.cli.homes import ENVIRONMENT, nexus
+from tests.cli.homes import ENVIRONMENT, nexus, quickly
 from tests.waiting import until
 
 SERVER = """
@@ -80,9 +80,15 @@ class Project:
         """Run a command here."""
         return nexus(*arguments, cwd=self.folder)
 
+    def read(self, *arguments: str) -> str:
+        """What a reading command prints, run in this process."""
+        result = quickly(self.home, *arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return result.stdout
+
     def json(self, *arguments: str) -> Any:
-        """What a command tells programs."""
-        return json.loads(self.nexus(*arguments, "--json").stdout)
+        """What a reading command tells programs."""
+        return json.loads(self.read(*arguments, "--json"))
 
     def state(self) -> State:
         """What is known now."""
@@ -142,7 +148,7 @@ def test_up_status_logs_down(shop: Project) -> None:
         "web": "running", "worker": "running", "later": "declared",
     }  # fmt: skip
     assert services["web"]["health"] == "healthy"
-    assert shop.nexus("logs", "worker").stdout == "2\n"
+    assert shop.read("logs", "worker") == "2\n"
     assert shop.json("logs", "worker.1", "-n", "1") == {"instance": "worker.1", "line": "2"}
     assert shop.nexus("up", "-d").stdout.startswith("2 of 2 running")
 
@@ -162,12 +168,12 @@ def test_a_kill_is_explained(shop: Project) -> None:
     os.kill(pid, signal.SIGKILL)
     until(lambda: shop.in_state("web.1", "running", after=pid))
     restarts = [it["id"] for it in shop.json("decisions", "--rule", "restart.ladder")["decisions"]]
-    told = shop.nexus("explain", str(restarts[-1])).stdout
+    told = shop.read("explain", str(restarts[-1]))
     assert "web.1 was ended by signal KILL" in told
     assert "(restart.ladder)" in told
     assert "try 1 of 2" in told
     assert "web.1 started as pid" in told
-    assert shop.nexus("replay", "--check").returncode == 0
+    assert shop.read("replay", "--check")
 
 
 def test_the_supervisor_is_killed(shop: Project) -> None:
@@ -192,8 +198,7 @@ def test_the_supervisor_is_killed(shop: Project) -> None:
         "logs",
         "explain 4",
     ):
-        result = shop.nexus(*command.split())
-        assert (result.returncode, result.stderr) == (0, ""), command
+        assert shop.read(*command.split())
     doctor = shop.json("doctor")
     assert {it["name"]: it["result"] for it in doctor["checks"]}["supervisor"] == "warn"
     again = shop.nexus("up", "-d")
@@ -214,8 +219,7 @@ def test_two_at_once(shop: Project) -> None:
         assert [one.returncode, other.returncode] == [0, 0]
     assert [line.partition(":")[0] for line in told] == ["2 of 2 running"] * 2
     assert len(shop.json("status")["services"]["web"]["instances"]) == 1
-    started = shop.nexus("events", "--kind", "start.decided", "--service", "web").stdout.splitlines()
-    assert len(started) == 1
+    assert len(shop.read("events", "--kind", "start.decided", "--service", "web").splitlines()) == 1
 
 
 def test_the_supervisor_is_killed_while_one_waits(tmp_path: Path) -> None:
@@ -244,8 +248,7 @@ def test_wishes(shop: Project) -> None:
     stopped = shop.nexus("stop", "web")
     assert stopped.stdout.splitlines()[-1] == "web: stopped"
     assert "worker  stopping: what it needs is lost" in stopped.stdout
-    started = shop.json("start", "web")
-    assert started["done"] is True
+    assert json.loads(shop.nexus("start", "web", "--json").stdout)["done"] is True
     assert shop.in_state("web.1", "running")
     pid = shop.pid("web.1")
     assert shop.nexus("restart", "web").returncode == 0
