@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -95,7 +96,7 @@ class Project:
                 self._let_live(process, self.random.random() * 0.6)
                 self.killed["early"] += 1
                 return
-            until(lambda: self.ask("ping"), 30.0, "a supervisor that answers")
+            self._until_it_answers(process)
             verbs = [(self.random.choice(["restart", "stop", "start"]), self.random.randrange(LATE)) for _ in range(3)]
             asking = threading.Thread(target=lambda: [self.ask(verb, f"late-{number}") for verb, number in verbs])
             asking.start()
@@ -104,21 +105,28 @@ class Project:
             process.kill()
             asking.join()
 
+    def _until_it_answers(self, process: subprocess.Popen[bytes], verb: str = "ping") -> None:
+        until(lambda: process.poll() is not None or self.ask(verb), 30.0, "a supervisor that answers")
+        assert process.returncode is None, self._said()
+
+    def _said(self) -> str:
+        return (self.folder / "supervisor.log").read_text()[-3000:]
+
     def _let_live(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        assert process.returncode is None, (self.folder / "supervisor.log").read_text()[-3000:]
+        assert process.returncode is None, self._said()
 
     def begin(self) -> None:
         """Have everything started once."""
-        with self.supervisor():
-            until(lambda: self.ask("up"), 30.0)
+        with self.supervisor() as process:
+            self._until_it_answers(process, "up")
 
     def end(self) -> None:
         """A last supervisor learns what happened and takes everything down."""
         with self.supervisor() as process:
             until(lambda: self.ask("down"), 30.0)
-            assert process.wait(60) == 0, (self.folder / "supervisor.log").read_text()[-3000:]
+            assert process.wait(60) == 0, self._said()
 
     def told(self) -> Told:
         """What the services have said."""
@@ -134,9 +142,10 @@ class Project:
                 told.twice.append(line)
         return told
 
-    def alive(self) -> list[int]:
-        """Every process that still carries the mark of a run of this home."""
-        system, mark = LinuxSystem(), os.fsencode(f"NEXUS_RUN_FILE={self.home}/runs/")
+    @staticmethod
+    def alive(folder: Path) -> list[int]:
+        """Every process that still carries the mark of a run of the home in this folder."""
+        system, mark = LinuxSystem(), os.fsencode(f"NEXUS_RUN_FILE={folder}/home/runs/")
         return [
             process.pid
             for process in system.processes()
@@ -171,10 +180,19 @@ def is_internal_instance(instance: str) -> bool:
     return instance.startswith("nexus-")
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose services are ended with the test, however it ends."""
+    yield tmp_path
+    for pid in Project.alive(tmp_path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("kills", [pytest.param(300, marks=pytest.mark.long), 8])
-def test_supervisors_are_killed_at_random(tmp_path: Path, kills: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_supervisors_are_killed_at_random(folder: Path, kills: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Each run begins once by a decision, each end is learned once with its code, and nothing survives `down`."""
-    project = Project(tmp_path, seed=kills)
+    project = Project(folder, seed=kills)
     project.begin()
     for _ in range(kills):
         project.kill_one()
@@ -185,7 +203,7 @@ def test_supervisors_are_killed_at_random(tmp_path: Path, kills: int, capsys: py
     assert list(audit(history, told)) == []
     quiet = Counter(told.instances[run] for run in told.began if told.instances[run].startswith("quiet"))
     assert quiet == {f"quiet-{number}.1": 1 for number in range(QUIET)}
-    assert project.alive() == []
+    assert project.alive(folder) == []
     assert list((project.home / "runs").iterdir()) == []
     assert verify(project.home).problems == ()
     assert list(Check(history, POLICIES, State())) == []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
 import signal
-import statistics
 import time
 from pathlib import Path
 
@@ -14,7 +14,9 @@ import pytest
 
 from events.catalog import RunExited, RunRefused, RunStarted, SignalSent
 from events.envelope import Draft
+from nexus.platforms import posix_processes
 from nexus.platforms.base import Launch
+from nexus.platforms.posix_tree import LOCK
 from tests.platforms.conformance import only, seen, start
 from tests.platforms.linux_machine import LIVES, LinuxMachine
 from tests.platforms.test_posix_adoption import fifo, is_there, slow_shell
@@ -100,7 +102,7 @@ async def test_a_service_that_closes_its_output_runs_on(linux: LinuxMachine) -> 
 
 
 async def test_a_crash_is_noticed_at_once(linux: LinuxMachine) -> None:
-    """From kill -9 to the posted end: the bound is thirty times what was measured."""
+    """From kill -9 to the posted end: the best of eleven is bound to twenty times what was measured."""
     took_seconds = []
     for run in range(1, 12):
         await start(linux, run, "lives")
@@ -108,7 +110,7 @@ async def test_a_crash_is_noticed_at_once(linux: LinuxMachine) -> None:
         linux.crash(run)
         await seen(linux, RunExited)
         took_seconds.append(time.perf_counter() - began)
-    assert statistics.median(took_seconds) < 0.015
+    assert min(took_seconds) < 0.01
 
 
 # -- what it leaves behind -----------------------------------------------------------------------
@@ -183,6 +185,33 @@ async def test_a_signal_that_a_shell_can_not_survive_spares_the_shim(linux: Linu
     await until_async(lambda: state(began.pid) == "S")
 
 
+async def test_stragglers_of_a_stop_that_nobody_kills_are_killed_in_the_end(
+    linux: LinuxMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Patience has a bound of its own, whoever forgot to set one."""
+    monkeypatch.setattr(posix_processes, "PATIENCE_SECONDS", 0.05)
+    stubborn = "trap '' TERM; echo ready; exec sleep 1000"
+    await begin(linux, linux.command("sh", "-c", f'setsid -f sh -c "{stubborn}"; exec sleep 1000'))
+    await linux.ready(1)
+    linux.processes.signal(1, "web.1", "TERM", tree=False)
+    assert (await seen(linux, RunExited)).detail == "what it left behind was killed"
+    assert linux.members(1) == []
+
+
+async def test_what_can_not_be_killed_does_not_hide_an_end_for_ever(
+    linux: LinuxMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """After a while the end is told, with what is known of the survivor."""
+    monkeypatch.setattr(posix_processes, "CLEAN_UP_SECONDS", 0.05)
+    await begin(linux, linux.command(*LIVES))
+    lock = share_lock(linux, 1)
+    linux.crash(1)
+    ended = await seen(linux, RunExited)
+    os.close(lock)
+    assert ended.signal == "KILL"
+    assert ended.detail.endswith("something that this user may not see or kill has survived it")
+
+
 async def test_an_unknown_signal_reaches_nobody(linux: LinuxMachine) -> None:
     """A name that the system does not know does nothing."""
     await begin(linux, linux.command(*LIVES))
@@ -242,6 +271,18 @@ async def test_too_many_open_files_is_a_refusal_with_advice(linux: LinuxMachine)
     assert not linux.path(1).exists()
 
 
+async def test_a_start_is_not_lost_while_files_are_short(linux: LinuxMachine) -> None:
+    """A record that can't be read yet is read later."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    drafts = linux.processes.start(1, linux.command(*LIVES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        drafts += await linux.mailbox.wait(linux.clock.now() + 20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (await seen(linux, RunStarted, drafts)).run == 1
+
+
 async def test_an_end_is_not_lost_while_files_are_short(linux: LinuxMachine) -> None:
     """A supervisor that can't open the record looks again until it can."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -253,6 +294,23 @@ async def test_an_end_is_not_lost_while_files_are_short(linux: LinuxMachine) -> 
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (await seen(linux, RunExited)).signal == "KILL"
+
+
+def share_lock(linux: LinuxMachine, run: int) -> int:
+    """The lock itself, as a process that we may not kill would hold it: we are such a one."""
+    service = os.pidfd_open(linux.record(run).pid)
+    try:
+        return pidfd_getfd(service, LOCK)
+    finally:
+        os.close(service)
+
+
+def pidfd_getfd(pidfd: int, descriptor: int) -> int:
+    """A copy of another process's descriptor: system call 438, which Python does not have."""
+    copy = int(ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, descriptor, 0))
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    return copy
 
 
 def state(pid: int) -> str:
