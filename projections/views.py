@@ -19,6 +19,7 @@ from projections.conditions import ALIVE, instances_of, is_internal, met, waits_
 from projections.health import HealthStatus
 from projections.leases import Lease
 from projections.moments import iso
+from projections.personal import PersonalLease
 from projections.ports import OpenPort
 from projections.services import Instance, InstanceState
 from projections.state import State
@@ -116,7 +117,7 @@ class PortsView(msgspec.Struct, frozen=True):
 
 
 class LeaseView(msgspec.Struct, frozen=True):
-    """A port promised to a holder; `expires_at` is null while the holder is declared."""
+    """A port promised to a holder; `expires_at` is null for one without a term."""
 
     name: str
     port: int
@@ -317,7 +318,7 @@ def _why(instance: InstanceView) -> str:
     return f"{problem}waits for {instance.waits_for}" if instance.waits_for else ""
 
 
-def _moment(at: Micros) -> str | None:
+def _moment(at: Micros | None) -> str | None:
     return iso(at) if at else None
 
 
@@ -327,6 +328,12 @@ def ports(state: State) -> PortsView:
     for lease in state.leases.by_name.values():
         if lease.state not in ("refused", "released"):
             found[lease.port, lease.protocol] = _leased(state, lease)
+    for personal in state.personal.by_name.values():
+        if personal.port:
+            shown = personal_lease(personal)
+            found[personal.port, "tcp"] = PortView(
+                personal.port, "tcp", shown.state, ["127.0.0.1"], [], shown.since, shown.name
+            )  # fmt: skip
     for port in state.ports.open.values():
         known = found.get((port.port, port.protocol))
         found[port.port, port.protocol] = _open(state, port, known)
@@ -374,7 +381,13 @@ def _stranger(owner: PortOwner) -> OwnerView:
 def free_ports(state: State, count: int) -> list[int]:
     """The first ports of the pool that are neither promised nor excluded, and that no stranger has or had."""
     pool = state.supervisor.pool
-    taken = {*state.leases.taken(), *state.leases.refusals, *state.ports.strangers(), *pool.excluded}
+    taken = {
+        *state.leases.taken(),
+        *state.personal.taken(),
+        *state.leases.refusals,
+        *state.ports.strangers(),
+        *pool.excluded,
+    }
     return list(islice((port for port in range(pool.first, pool.last + 1) if port not in taken), count))
 
 
@@ -383,9 +396,16 @@ def lease(lease: Lease) -> LeaseView:
     return LeaseView(lease.name, lease.port, lease.holder, None, lease.state, iso(lease.since))
 
 
+def personal_lease(lease: PersonalLease) -> LeaseView:
+    """One lease of a person or a program."""
+    state = "used" if lease.state == "held" and lease.free_since is None else lease.state
+    return LeaseView(lease.name, lease.port, lease.holder, _moment(lease.expires_at), state, iso(lease.since))
+
+
 def leases(state: State) -> LeasesView:
-    """Every lease that is not released, by name."""
-    found = [lease(one) for _, one in sorted(state.leases.by_name.items()) if one.state != "released"]
+    """Every lease that is not released, by name: those of people and programs first."""
+    found = [personal_lease(one) for _, one in sorted(state.personal.by_name.items())]
+    found += [lease(one) for _, one in sorted(state.leases.by_name.items()) if one.state != "released"]
     return LeasesView(state.seq, iso(state.at), found)
 
 

@@ -63,6 +63,12 @@ def _ports() -> typer.Typer:
     return app
 
 
+def _leases() -> typer.Typer:
+    from nexus.cli.leases import app
+
+    return app
+
+
 def _care() -> typer.Typer:
     from nexus.cli.care import app
 
@@ -78,8 +84,8 @@ def _setup() -> typer.Typer:
 COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
-    "ports": _ports, "lease": _ports, "graph": _status, "verify": _care, "doctor": _care, "init": _setup,
-    "discover": _setup, "import": _setup,
+    "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "verify": _care, "doctor": _care,
+    "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,
 }  # fmt: skip
 """Every command and the module that has it, in the order of the help."""

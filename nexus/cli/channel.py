@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,10 +51,14 @@ def is_alive(home: Path) -> bool:
         return False
 
 
-def submit(home: Path, verb: str, services: Sequence[str] = ()) -> Position:
+def submit(
+    home: Path, verb: str, services: Sequence[str] = (), arguments: Mapping[str, str | int | float] | None = None
+) -> Position:
     """Ask for something: the position of the recorded command; raises ProblemError where it was refused."""
     command_id = str(uuid.uuid4())
     payload: dict[str, object] = {"verb": verb, "services": list(services), "command_id": command_id}
+    if arguments:
+        payload["arguments"] = dict(arguments)
     try:
         answer = _ask(home, payload, ANSWER_SECONDS)
     except ControlError as error:

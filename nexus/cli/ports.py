@@ -1,4 +1,4 @@
-"""Ports: who has which, and the leases."""
+"""Ports: who has which, and which are free."""
 
 from __future__ import annotations
 
@@ -69,27 +69,3 @@ def _free(session: Session, state: State, count: int) -> None:
         output.emit({"seq": state.seq, "at": iso(state.at), "free": found})
     for port in [] if session.json else found:
         print(port)
-
-
-@app.command()
-def lease(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One lease; all without, or with `list`.")] = "",
-    at: At = "",
-    as_json: Json = False,
-) -> None:
-    """Show which ports are held for whom."""
-    session: Session = context.obj
-    shown = views.leases(session.state(at))
-    one = name not in ("", "list")
-    found = [it for it in shown.leases if not one or name in (it.name, it.holder, it.holder.rpartition(".")[0])]
-    if one and not found:
-        names = ", ".join(it.name for it in shown.leases) or "none"
-        raise ProblemError(f"there is no lease {name!r}", expected=names, found=name, kind="no-such-lease")
-    if session.json:
-        output.emit(found[0] if one and len(found) == 1 else views.LeasesView(shown.seq, shown.at, found))
-        return
-    for line in table(
-        ["LEASE", "PORT", "STATE", "HOLDER"], [[it.name, str(it.port), it.state, it.holder] for it in found]
-    ):
-        print(line)
