@@ -65,7 +65,7 @@ def _safely(check: Callable[[Path], Check], home: Path) -> Check:
     """A check that can't be made is a finding of its own."""
     try:
         return check(home)
-    except (OSError, LogError, ProblemError) as error:
+    except (OSError, LogError, ProblemError, msgspec.DecodeError) as error:
         return Check(check.__name__.strip("_").replace("_", " "), "fail", str(error), "see `nexus verify`")
 
 
