@@ -262,6 +262,16 @@ def test_changes_back() -> None:
     assert "alert over: given up alert of database.1" in gone
 
 
+def test_changes_of_a_wish() -> None:
+    """What is to be stopped or replaced."""
+    before, last = state_at(LAST), incident()[-1]
+    wish = CommandReceived(verb="restart", services=("router",))
+    assert "router.1: to be replaced" in changes(before, evolve_all(before, [type(last)(LAST + 1, last.at + 1, wish)]))
+    wish = CommandReceived(verb="stop", services=("router",))
+    after = evolve_all(before, [type(last)(LAST + 1, last.at + 1, wish)])
+    assert changes(before, after) == ["router.1: not wanted any more"]
+
+
 @pytest.mark.parametrize(
     ("verb", "told"), [("down", "stops everything"), ("detach", "leaves the services to themselves")]
 )
