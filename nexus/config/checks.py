@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -92,8 +92,9 @@ def _place_of(source: Source, service: str, port: str) -> KeyPath:
 
 def check_placeholders(source: Source, services: Services) -> None:
     """Raises ConfigurationError for a `{placeholder}` that will never have a value."""
-    for name, private in services.items():
-        known = list(_known(name, services))
+    shared = dict.fromkeys(_of_services(services))
+    for private in services.values():
+        known = dict.fromkeys(_own(private.service)) | shared
         for path, text in _texts(source, private):
             for word in Template(text).names():
                 if word not in known:
@@ -103,18 +104,21 @@ def check_placeholders(source: Source, services: Services) -> None:
                     )  # fmt: skip
 
 
-def _advice(word: str, known: list[str]) -> str:
+def _advice(word: str, known: Iterable[str]) -> str:
     own = "port" in known
     if word in ("port", "PORT") and not own:
         return 'Add port = "auto" to this service.'
     return f"Write {{{{{word}}}}} where it is meant literally; there are {', '.join(known)}."
 
 
-def _known(name: str, services: Services) -> Iterator[str]:
+def _own(service: Service) -> Iterator[str]:
     yield from ("data", "home", "python", "instance")
-    if services[name].service.ports:
+    if service.ports:
         yield "port"
-    yield from (f"ports.{port.name}" for port in services[name].service.ports)
+    yield from (f"ports.{port.name}" for port in service.ports)
+
+
+def _of_services(services: Services) -> Iterator[str]:
     for other, private in services.items():
         yield f"services.{other}.data"
         if private.service.ports:

@@ -89,6 +89,7 @@ def test_published_ports_are_known(tmp_path: Path, keys: str, port: dict[str, An
         ('"80:80:80:80"', "web: not understood: the port 80:80:80:80"),
         ('"70000:80"', "web: not understood: the port 70000:80"),
         ('"80-70:80-70"', "web: not understood: the port 80-70:80-70"),
+        ("{target: 80, published: x}", "web: not understood: the port {'target': 80, 'published': 'x'}"),
         ('"1000-1100:1000-1100"', "web: not understood: the port 1000-1100:1000-1100"),
     ],
 )

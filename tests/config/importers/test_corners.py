@@ -22,8 +22,8 @@ def imported(folder: Path, name: str, text: str) -> Result:
     return {service.name: service.keys for service in result.services}, [result.says(note) for note in result.notes]
 
 
-def test_pm2_apps_of_every_shape(tmp_path: Path) -> None:
-    """A single app, one that is a folder, versions of interpreters, values of wrong types."""
+def test_pm2_values_that_mean_nothing_here(tmp_path: Path) -> None:
+    """Versions of interpreters, calls, and values of wrong types."""
     services, notes = imported(
         tmp_path,
         "ecosystem.config.js",
@@ -31,28 +31,11 @@ def test_pm2_apps_of_every_shape(tmp_path: Path) -> None:
   script: './srv/', args: 'a "b', node_args: [f()], interpreter: 'node@18',
   env: 'x', max_restarts: 'many', restart_delay: 'soon', listen_timeout: 3000,
   cwd: 'jobs', autostart: true, uid: 'me', instances: 1, exec_mode: 'fork', autorestart: true,
-}, {
-  name: 'tool', cmd: 'tool', exec_mode: 'cluster', kill_timeout: 0, min_uptime: '1m',
-  env: { A: {}, PORT: 'x', B: process.env.B || 'b' },
-}, {
-  script: 'run me.py', args: ['--now'], interpreter: 'none', user: 'u', instances: 2, restart_delay: 100,
-  max_restarts: 0, wait: later(),
 }]
 """,
-    )  # fmt: skip
-    assert services == {
-        "srv": {
-            "command": "node ./srv/", "directory": "jobs", "start_timeout": "3s", "user": "me",
-            "restart": {"attempts_max": 16},
-        },
-        "tool": {
-            "command": "tool", "environment": {"PORT": "x", "B": "${B:-b}"},
-            "restart": {"attempts_max": 16, "reset_after": "60s"},
-        },
-        "run": {
-            "command": ["run me.py", "--now"], "user": "u", "restart": {"attempts_max": 0, "delays": ["100ms"]},
-        },
-    }  # fmt: skip
+    )
+    keys = {"directory": "jobs", "start_timeout": "3s", "user": "me", "restart": {"attempts_max": 16}}
+    assert services == {"srv": {"command": "node ./srv/", **keys}}
     assert [note.removeprefix("ecosystem.config.js:") for note in notes[1:]] == [
         "2: srv: not understood: args",
         "2: srv: not understood: the version of the interpreter",
@@ -60,11 +43,34 @@ def test_pm2_apps_of_every_shape(tmp_path: Path) -> None:
         "3: srv: not imported: env",
         "3: srv: not imported: max_restarts",
         "3: srv: not imported: restart_delay",
-        "6: tool: not imported: exec_mode",
-        "6: tool: not imported: kill_timeout",
-        "7: tool: not understood: A",
-        "9: run: one instance instead of 2: pm2's share a port, which those of Nexus do not",
-        "10: run: not understood: wait: later()",
+    ]
+
+
+def test_pm2_apps_of_every_shape(tmp_path: Path) -> None:
+    """Programs without an interpreter, scripts with blanks, variables of the environment."""
+    services, notes = imported(
+        tmp_path,
+        "ecosystem.config.js",
+        """module.exports = [{
+  name: 'tool', cmd: 'tool', exec_mode: 'cluster', kill_timeout: 0, min_uptime: '1m',
+  env: { A: {}, PORT: 'x', B: process.env.B || 'b' },
+}, {
+  script: 'run me.py', args: ['--now'], interpreter: 'none', user: 'u', instances: 2, restart_delay: 100,
+  max_restarts: 0, wait: later(),
+}]
+""",
+    )
+    environment, restart = {"PORT": "x", "B": "${B:-b}"}, {"attempts_max": 16, "reset_after": "60s"}
+    assert services == {
+        "tool": {"command": "tool", "environment": environment, "restart": restart},
+        "run": {"command": ["run me.py", "--now"], "user": "u", "restart": {"attempts_max": 0, "delays": ["100ms"]}},
+    }
+    assert [note.removeprefix("ecosystem.config.js:") for note in notes[1:]] == [
+        "2: tool: not imported: exec_mode",
+        "2: tool: not imported: kill_timeout",
+        "3: tool: not understood: A",
+        "5: run: one instance instead of 2: pm2's share a port, which those of Nexus do not",
+        "6: run: not understood: wait: later()",
     ]
 
 
@@ -123,6 +129,13 @@ def test_a_replit_file_that_runs_nothing(tmp_path: Path) -> None:
     assert imported(tmp_path, ".replit", "run = 3\nports = [4]\n") == ({}, [
         ".replit:1: not understood: run",
         ".replit:2: not understood: a port",
+    ])  # fmt: skip
+
+
+def test_a_service_that_nexus_would_refuse_whole(tmp_path: Path) -> None:
+    """Is left out, and the reason is the one that nexus.toml would get."""
+    assert imported(tmp_path, ".replit", 'run = ["", "a"]\n') == ({}, [
+        ".replit: app: not imported: command: expected a command line, or a list of its words; found an empty command",
     ])  # fmt: skip
 
 
