@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ class Api:
         self.past = Past(home)
         self.streams = Streams()
         self.feed = Feed(self.tail, self.streams)
-        self.sessions = Sessions(Codes(tokens))
+        self.sessions = Sessions(tokens, Codes(home))
         self.commands = Rate(10, 50)
         self.actions: dict[str, Action] = {
-            "health": self._health, "make_code": self.sessions.make_code, "redeem": self.sessions.redeem,
-            "who": self.sessions.who,
+            "health": self._health, "who": self.sessions.who, "redeem": self.sessions.redeem,
+            "list": self.sessions.list, "add": self.sessions.add, "revoke": self.sessions.revoke,
         }  # fmt: skip
 
     # -- routes --------------------------------------------------------------------------------
@@ -58,14 +58,18 @@ class Api:
     def routes(self) -> list[BaseRoute]:
         """A route for each operation, the WebSocket, the document and the pages."""
         return [
-            *(Route(it.path, self._endpoint(it), methods=[it.method]) for it in OPERATIONS),
+            *(
+                Route(path, self._endpoint(by_method), methods=list(by_method))
+                for path, by_method in _by_path().items()
+            ),
             WebSocketRoute("/ws", self.serve_websocket),
             Route("/api/openapi.json", self._document, methods=["GET"]),
             *pages.routes(),
         ]
 
-    def _endpoint(self, operation: Operation) -> Any:
+    def _endpoint(self, by_method: Mapping[str, Operation]) -> Any:
         async def endpoint(request: Request) -> Response:
+            operation = by_method["GET" if request.method == "HEAD" else request.method]
             caller: Caller = request.scope["state"]["caller"]
             if operation.role:
                 require(caller, operation.role)
@@ -155,6 +159,14 @@ def application(home: Path, names: Names, version: str) -> tuple[ASGIApp, Api]:
     )
     app.router.redirect_slashes = False
     return Gate(app, names, tokens), api
+
+
+def _by_path() -> dict[str, dict[str, Operation]]:
+    """The operations of each path by method; a path is one route, so that a refusal names all its methods."""
+    found: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        found.setdefault(operation.path, {})[operation.method] = operation
+    return found
 
 
 async def _on_problem(_: Request, problem: Exception) -> Response:

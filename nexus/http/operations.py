@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from nexus.http import commands, feed, logs, metrics, queries, sessions, shown
+from nexus.http import commands, feed, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from projections import views
@@ -62,6 +62,8 @@ OPERATIONS: tuple[Operation, ...] = (
          place=OfEvent, query=AtQuery),
     _log("decision_explanation", "/api/decisions/{id}/explanation", "history", "Why a decision was taken.",
          Explanation, queries.explain, place=OfEvent, query=AtQuery),
+    _log("timeline", "/api/timeline", "history", "Where in the history how much happened.", timeline.Timeline,
+         timeline.timeline, query=timeline.TimelineQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
     _state("alerts", "/api/alerts", "status", "What somebody ought to know.", views.AlertsView, queries.alerts),
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),
@@ -72,14 +74,22 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=str, media_type="text/event-stream", sort="stream", problems=(503,), handler="sse",
     ),
     Operation(
-        name="make_code", method="POST", path="/api/codes", tag="tokens", role="admin",
-        summary="Make a one-time code that a page trades in for a token.", body=sessions.CodeWanted,
-        answer=sessions.CodeMade, status=201, handler="make_code",
+        name="redeem_code", method="POST", path="/api/sessions", tag="tokens", role=None,
+        summary="Trade a one-time code in for a token.", body=sessions.CodeGiven, answer=sessions.TokenIssued,
+        status=201, problems=(404,), handler="redeem",
     ),
     Operation(
-        name="redeem_code", method="POST", path="/api/sessions", tag="tokens", role=None,
-        summary="Trade a one-time code in for a token.", body=sessions.CodeGiven, answer=sessions.Session, status=201,
-        problems=(404,), handler="redeem",
+        name="tokens", path="/api/tokens", tag="tokens", role="admin", summary="Every token, without its secret.",
+        answer=sessions.TokensView, handler="list",
+    ),
+    Operation(
+        name="add_token", method="POST", path="/api/tokens", tag="tokens", role="admin", summary="Make a token.",
+        body=sessions.TokenWanted, answer=sessions.TokenIssued, status=201, problems=(409,), handler="add",
+    ),
+    Operation(
+        name="revoke_token", method="DELETE", path="/api/tokens/{name}", tag="tokens", role="admin",
+        summary="Revoke a token.", place=sessions.OfToken, answer=sessions.Revoked, problems=(404, 413),
+        handler="revoke",
     ),
     Operation(
         name="health", path="/api/health", tag="status", role=None, summary="Whether this server answers.",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from nexus.http.private import PrivateList, is_open_to_others, write_private
 
 Role = Literal["read", "operate", "admin"]
 ROLES: tuple[Role, ...] = ("read", "operate", "admin")
@@ -20,10 +21,8 @@ ROLES: tuple[Role, ...] = ("read", "operate", "admin")
 
 PREFIX = "nxs_"
 DEFAULT = "default"
-LOCK_SECONDS = 5.0
 CODE_SECONDS = 60.0
 SESSION_SECONDS = 12 * 3600.0
-CODES_MAX = 20
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -48,6 +47,9 @@ class Issued(msgspec.Struct, frozen=True):
 class NameTakenError(ValueError):
     """There is a token of this name already."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a token named {name!r} already; revoke it first, or take another name")
+
 
 def allows(role: Role, needed: Role) -> bool:
     """Whether a holder of `role` may do what `needed` is asked for."""
@@ -55,29 +57,23 @@ def allows(role: Role, needed: Role) -> bool:
 
 
 def hash_of(secret: str) -> str:
-    """The form in which a secret is kept: it has 256 random bits, so that one SHA-256 is enough."""
+    """The form in which a secret is kept: it has 192 random bits or more, so that one SHA-256 is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class Tokens:
-    """The tokens of one home: hashes in `tokens.json`, the default one of the operator in `token`, both 0600."""
+    """The tokens of one home: hashes in `tokens.json`, the default one of the operator in `token`."""
 
     def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
-        self.path, self.default_path, self.now = home / "tokens.json", home / "token", now
-        self._read_at: tuple[int, int] | None = None
-        self._tokens: tuple[Token, ...] = ()
+        self.default_path, self.now = home / "token", now
+        self._kept = PrivateList(home / "tokens.json", Token)
 
-    def all(self) -> tuple[Token, ...]:
-        """The tokens that are valid now, by name."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            self._tokens, self._read_at = (), None
-        else:
-            if self._read_at != (found.st_mtime_ns, found.st_ino):
-                self._tokens = tuple(msgspec.json.decode(self.path.read_bytes(), type=list[Token]))
-                self._read_at = (found.st_mtime_ns, found.st_ino)
-        return tuple(token for token in self._tokens if token.expires_at is None or token.expires_at > self.now())
+    def all(self) -> list[Token]:
+        """The tokens that are valid now."""
+        return self._valid(self._kept.read())
+
+    def _valid(self, tokens: tuple[Token, ...] | list[Token]) -> list[Token]:
+        return [token for token in tokens if token.expires_at is None or token.expires_at > self.now()]
 
     def find(self, secret: str) -> Token | None:
         """The token with this secret; every one is compared in constant time."""
@@ -89,12 +85,13 @@ class Tokens:
 
     def issue(self, name: str, role: Role, lasts_seconds: float | None = None) -> Issued:
         """A new token; raises NameTakenError."""
-        with self._changing() as tokens:
+        with self._kept.changing() as tokens:
+            tokens[:] = self._valid(tokens)
             return self._issue(tokens, name, role, lasts_seconds)
 
     def _issue(self, tokens: list[Token], name: str, role: Role, lasts_seconds: float | None) -> Issued:
         if any(token.name == name for token in tokens):
-            raise NameTakenError(f"there is a token named {name!r} already; revoke it first, or take another name")
+            raise NameTakenError(name)
         secret = PREFIX + secrets.token_urlsafe(32)
         expires_at = None if lasts_seconds is None else self.now() + lasts_seconds
         tokens.append(Token(name, role, hash_of(secret), self.now(), expires_at))
@@ -102,9 +99,9 @@ class Tokens:
 
     def revoke(self, name: str) -> bool:
         """Whether there was a token of this name; from now on there is none."""
-        with self._changing() as tokens:
-            kept = [token for token in tokens if token.name != name]
-            revoked = len(kept) < len(tokens)
+        with self._kept.changing() as tokens:
+            kept = [token for token in self._valid(tokens) if token.name != name]
+            revoked = len(kept) < len(self._valid(tokens))
             tokens[:] = kept
         if name == DEFAULT:
             self.default_path.unlink(missing_ok=True)
@@ -117,80 +114,52 @@ class Tokens:
     def _known_default(self) -> str | None:
         with contextlib.suppress(FileNotFoundError):
             secret = self.default_path.read_text().strip()
-            if not _is_open_to_others(self.default_path) and self.find(secret):
+            if not is_open_to_others(self.default_path) and self.find(secret):
                 return secret
         return None
 
     def _new_default(self) -> str:
-        with self._changing() as tokens:
+        with self._kept.changing() as tokens:
             secret = self._known_default()
             if secret is None:
-                tokens[:] = [token for token in tokens if token.name != DEFAULT]
+                tokens[:] = [token for token in self._valid(tokens) if token.name != DEFAULT]
                 secret = self._issue(tokens, DEFAULT, "admin", None).secret
-                _write_private(self.default_path, secret.encode() + b"\n")
+                write_private(self.default_path, secret.encode() + b"\n")
         return secret
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[list[Token]]:
-        """The tokens to change; two processes take turns."""
-        lock = self.path.with_suffix(".lock")
-        _take(lock)
-        try:
-            tokens = list(self.all())
-            yield tokens
-            _write_private(self.path, msgspec.json.encode(tokens))
-        finally:
-            lock.unlink(missing_ok=True)
 
+class Code(msgspec.Struct, frozen=True):
+    """A code as it is kept: what token it stands for, and until when (seconds since 1970 UTC)."""
 
-def _take(lock: Path) -> None:
-    """Make the lock file; one that is older than any change takes was left by a crash."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            return
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                lock.unlink(missing_ok=True)
-            time.sleep(0.01)
-
-
-def _is_open_to_others(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace a file that only its owner can read; it never exists with other rights."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(draft, path)
+    hash: str
+    name: str
+    role: Role
+    expires_at: float
 
 
 class Codes:
-    """One-time codes by which `nexus open` hands a token to a page: kept in memory, good once and for a minute."""
+    """One-time codes by which `nexus open` hands a token to a page; only hashes of them are kept, in `codes.json`."""
 
-    def __init__(self, tokens: Tokens, now: Callable[[], float] = time.time) -> None:
-        self.tokens, self.now = tokens, now
-        self._codes: dict[str, tuple[str, Role, float]] = {}
+    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
+        self.tokens, self.now = Tokens(home, now), now
+        self._kept = PrivateList(home / "codes.json", Code)
 
-    def make(self, name: str, role: Role) -> str:
-        """A code for a token of this name and role; the oldest of too many is forgotten."""
+    def make(self, name: str = "page", role: Role = "operate") -> str:
+        """A code for a token of this role, whose name begins with `name`; it is good once and for a minute."""
         code = secrets.token_urlsafe(24)
-        self._codes[hash_of(code)] = (name, role, self.now() + CODE_SECONDS)
-        while len(self._codes) > CODES_MAX:
-            self._codes.pop(next(iter(self._codes)))
+        with self._kept.changing() as codes:
+            codes[:] = [it for it in codes if it.expires_at > self.now()]
+            codes.append(Code(hash_of(code), name, role, self.now() + CODE_SECONDS))
         return code
 
     def redeem(self, code: str) -> Issued | None:
         """The token that the code stands for, None where it was used, is too old or never was."""
-        name, role, expires_at = self._codes.pop(hash_of(code), ("", "read", 0.0))
-        if expires_at <= self.now():
+        hashed, found = hash_of(code), None
+        with self._kept.changing() as codes:
+            for it in list(codes):
+                if hmac.compare_digest(it.hash, hashed):
+                    codes.remove(it)
+                    found = it
+        if found is None or found.expires_at <= self.now():
             return None
-        return self.tokens.issue(f"{name}-{secrets.token_hex(4)}", role, SESSION_SECONDS)
+        return self.tokens.issue(f"{found.name}-{secrets.token_hex(4)}", found.role, SESSION_SECONDS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nexus.http.tokens import Codes
 from tests.http.supervised import System, supervised
 from tests.waiting import until
 
@@ -45,9 +46,7 @@ class Browser:
 
     def enter(self, system: System) -> Any:
         """Open the page as `nexus open` does."""
-        with system.over_unix() as client:
-            code = client.post("/api/codes", json={}).json()["code"]
-        self.page.goto(f"{self.url}/#code={code}")
+        self.page.goto(f"{self.url}/#code={Codes(system.home).make()}")
         self.page.wait_for_selector("#services tr")
         return self.page
 

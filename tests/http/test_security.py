@@ -15,7 +15,7 @@ import websockets.sync.client
 from websockets.exceptions import InvalidStatus
 
 from nexus.http import limits
-from nexus.http.tokens import Tokens
+from nexus.http.tokens import Codes, Tokens
 from nexus.platforms.listen import api_socket
 from tests.http.raw import send, status
 from tests.http.running import Api
@@ -164,7 +164,7 @@ def test_the_token_is_nowhere_but_in_its_file(api: Api) -> None:
     with api.client() as client:
         client.get("/api/status", params={"token": api.token})
         client.get("/api/status", headers={"X-Token": api.token})
-        client.post("/api/codes", content=api.token)
+        client.post("/api/sessions", content=api.token)
     files = [path for path in api.home.rglob("*") if path.is_file() and path.name != "token"]
     assert len(files) > 3
     assert [path for path in files if api.token.encode() in path.read_bytes()] == []
@@ -174,23 +174,22 @@ def test_the_token_is_nowhere_but_in_its_file(api: Api) -> None:
 
 def test_the_token_files_are_for_their_owner_only(api: Api) -> None:
     """0600, both of them."""
-    modes = {name: stat.S_IMODE((api.home / name).stat().st_mode) for name in ("token", "tokens.json")}
-    assert modes == {"token": 0o600, "tokens.json": 0o600}
+    Codes(api.home).make()
+    modes = {name: stat.S_IMODE((api.home / name).stat().st_mode) for name in ("token", "tokens.json", "codes.json")}
+    assert set(modes.values()) == {0o600}
 
 
 def test_a_role_may_do_what_it_says(api: Api) -> None:
-    """`read` reads, `operate` commands, `admin` hands out codes; each refusal names the role that is missing."""
+    """`read` reads, `operate` commands, `admin` hands out tokens; each refusal names the role that is missing."""
     tokens = Tokens(api.home)
-    asked = [("GET", "/api/status"), ("POST", "/api/services/web/restart"), ("POST", "/api/codes")]
+    asked = [("GET", "/api/status"), ("POST", "/api/services/web/restart"), ("GET", "/api/tokens")]
     found = {}
     for role in ("read", "operate", "admin"):
         secret = tokens.issue(f"test-{role}", role).secret  # type: ignore[arg-type]
         with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {secret}"}, trust_env=False) as client:
-            answers = [
-                client.request(method, path, **({"json": {}} if "codes" in path else {})) for method, path in asked
-            ]
+            answers = [client.request(method, path) for method, path in asked]
         found[role] = [answer.status_code for answer in answers]
-    assert found == {"read": [200, 403, 403], "operate": [200, 503, 403], "admin": [200, 503, 201]}
+    assert found == {"read": [200, 403, 403], "operate": [200, 503, 403], "admin": [200, 503, 200]}
 
 
 def test_a_revoked_token_is_refused_at_once(api: Api) -> None:
@@ -205,8 +204,7 @@ def test_a_revoked_token_is_refused_at_once(api: Api) -> None:
 
 def test_a_code_is_good_once(api: Api) -> None:
     """What `nexus open` hands to the page can't be used again by who finds it in the history."""
-    with api.over_unix() as client:
-        code = client.post("/api/codes", json={"name": "page"}).json()["code"]
+    code = Codes(api.home).make()
     with api.anonymous() as client:
         session = client.post("/api/sessions", json={"code": code})
         assert session.status_code == 201
@@ -314,7 +312,7 @@ def test_a_log_that_is_a_link_is_not_followed(api: Api) -> None:
 def test_a_large_body_is_refused_by_its_length(api: Api) -> None:
     """Before any of it is read."""
     with api.client() as client:
-        answer = client.post("/api/codes", content=b"x" * (limits.BODY_BYTES_MAX + 1))
+        answer = client.post("/api/tokens", content=b"x" * (limits.BODY_BYTES_MAX + 1))
     assert answer.status_code == 413
 
 
@@ -326,7 +324,7 @@ def test_a_large_body_without_a_length_is_refused(api: Api) -> None:
             yield b"x" * 8192
 
     with api.client() as client:
-        answer = client.post("/api/codes", content=pieces(), headers={"Content-Type": "application/json"})  # type: ignore[arg-type]
+        answer = client.post("/api/tokens", content=pieces(), headers={"Content-Type": "application/json"})  # type: ignore[arg-type]
     assert answer.status_code == 413
 
 
