@@ -147,11 +147,15 @@ whether it came true, and if not why, by service; `up` has `url` too |
 | `graph` | [graph](#graph) |
 | `ports` | [ports](#ports) |
 | `ports --free N` | `{seq, at, free: [port]}` |
-| `lease` | [leases](#leases); of one lease, a LeaseView |
+| `lease` | [leases](#leases) |
+| `lease NAME` | [lease](#leaseview) |
+| `release` | `{seq, name, port}` |
 | `logs` | `{instance, line}`, one a line |
 | `verify` | `{ok, files: [path], events, head: {seq, at, hash}, problems: [text]}` |
 | `doctor` | `{ok, checks}`, each of them a [check](#check) |
 | `init` | `{file}` |
+| `discover` | `{found}`: a list of `{file, kind, services: [name], notes: [text]}` |
+| `import` | the same of one file, with `written`; with `--print` the `toml` instead |
 | `version` | `{version, python, sqlite, platform}` |"""
 
 FORMS: dict[str, Struct] = {

@@ -78,6 +78,14 @@ def test_every_command_and_option_is_documented() -> None:
     assert missing == []
 
 
+def test_every_command_has_its_json_form() -> None:
+    """The reference of JSON names each command that prints it."""
+    page = (DOCS / "reference" / "json.md").read_text("utf-8")
+    commands: dict[str, Any] = {name: get_group(load()).commands[name] for name, load in COMMANDS.items()}
+    speaking = [name for name, it in commands.items() if any("--json" in one.opts for one in it.params)]
+    assert [name for name in speaking if not re.search(rf"^\|.*`{name}\b.*`.* \|", page, re.MULTILINE)] == []
+
+
 def test_every_setting_is_documented() -> None:
     """The reference has a row for each key of nexus.toml."""
     page = (DOCS / "reference" / "configuration.md").read_text("utf-8")
