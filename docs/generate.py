@@ -18,7 +18,7 @@ from nexus.cli.checks import Check
 from nexus.cli.compare import Shown
 from nexus.cli.replay import Turn
 from nexus.config.reference import reference
-from projections import views
+from projections import event_views, views
 from projections.explanation import Explanation
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -160,8 +160,8 @@ whether it came true, and if not why, by service; `up` has `url` too |
 
 FORMS: dict[str, Struct] = {
     "status": views.Status,
-    "event": views.EventView,
-    "decisions": views.DecisionsView,
+    "event": event_views.EventView,
+    "decisions": event_views.DecisionsView,
     "explanation": Explanation,
     "turn": Turn,
     "difference": Shown,

@@ -43,7 +43,7 @@ def lease(
 ) -> None:
     """Get a port that nobody else will get, or list the ports that are promised."""
     session: Session = context.obj
-    if not name or at:
+    if name in ("", "list") or at:
         _list(session, name, at)
         return
     if execute != bool(command):

@@ -19,7 +19,7 @@ from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.config.errors import did_you_mean
-from projections import story, views
+from projections import event_views, story
 from projections.conditions import is_internal
 
 app = commands()
@@ -109,7 +109,7 @@ def _last(found: Iterable[Stored], count: int) -> Iterable[Stored]:
 
 def _show(session: Session, stored: Stored) -> None:
     if session.json:
-        output.emit(views.event(stored))
+        output.emit(event_views.event(stored))
         return
     try:
         text = story.sentence(stored.event)
@@ -140,10 +140,10 @@ def decisions(
     rows = session.history.reader.rows(after, until, kinds=DECISIONS, streams=streams_of(session, service))
     found = _last((row for row in rows if not rule or _rule(row) == rule), last)
     if session.json:
-        output.emit(views.decisions((stored.recorded, _outcome(session, stored, until)) for stored in found))
+        output.emit(event_views.decisions((stored.recorded, _outcome(session, stored, until)) for stored in found))
         return
     for stored in found:
-        it = views.decision(stored.recorded, _outcome(session, stored, until))
+        it = event_views.decision(stored.recorded, _outcome(session, stored, until))
         after_what = f", after event {it.cause}" if it.cause else ""
         came = f" → event {it.outcome}" if it.outcome else ""
         say(f"{paint(f'{it.id:>6}', 'dim')}  {output.clock(stored.at)}  {it.summary}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
-from nexus.http import commands, feed, logs, metrics, queries, sessions, shown, timeline
+from nexus.http import commands, feed, leases, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from projections import views
@@ -33,7 +34,7 @@ def _command(verb: Literal["start", "stop", "restart"], summary: str) -> Operati
     return Operation(
         name=f"{verb}_service", method="POST", path=f"/api/services/{{service}}/{verb}", tag="services",
         summary=summary, role="operate", place=OfService, query=commands.CommandQuery, answer=shown.Accepted,
-        status=202, problems=(404, 413, 503), sort="command", handler=verb,
+        status=202, problems=(404, 413, 503), sort="command", handler=partial(commands.command, verb),
     )  # fmt: skip
 
 
@@ -50,6 +51,16 @@ OPERATIONS: tuple[Operation, ...] = (
     _state("ports", "/api/ports", "ports", "The ports that are known of.", views.PortsView, queries.ports),
     _state("port", "/api/ports/{port}", "ports", "Who has a port.", shown.OnePort, queries.port, place=OfPort),
     _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),
+    Operation(
+        name="lease", method="POST", path="/api/leases", tag="ports", role="operate",
+        summary="Get a port that nobody else will get.", body=leases.LeaseWanted, answer=leases.LeaseGiven, status=201,
+        problems=(409, 503), sort="command", handler=leases.lease,
+    ),
+    Operation(
+        name="release", method="DELETE", path="/api/leases/{name}", tag="ports", role="operate",
+        summary="Give a leased port back.", place=leases.OfLease, answer=leases.LeaseReleased,
+        problems=(404, 413, 503), sort="command", handler=leases.release,
+    ),
     _log("events", "/api/events", "history", "A page of the history.", shown.EventsPage, queries.events,
          query=EventsQuery),
     _log("event", "/api/events/{id}", "history", "One event.", shown.EventView, queries.event,
@@ -58,7 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
          queries.explain, place=OfEvent, query=AtQuery),
     _log("decisions", "/api/decisions", "history", "A page of the decisions.", shown.DecisionsPage,
          queries.decisions, query=PageQuery),
-    _log("decision", "/api/decisions/{id}", "history", "One decision.", views.DecisionView, queries.decision,
+    _log("decision", "/api/decisions/{id}", "history", "One decision.", event_event_views.DecisionView, queries.decision,
          place=OfEvent, query=AtQuery),
     _log("decision_explanation", "/api/decisions/{id}/explanation", "history", "Why a decision was taken.",
          Explanation, queries.explain, place=OfEvent, query=AtQuery),

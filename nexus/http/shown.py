@@ -6,14 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from events.catalog import LogOpened
 from events.envelope import Position
 from events.reader import Stored
-from projections import story
+from projections import event_views, story
+from projections.event_views import DecisionView
 from projections.health import HealthStatus
-from projections.moments import iso
 from projections.services import InstanceState
-from projections.views import DecisionView, PortView, ServiceView
+from projections.views import PortView, ServiceView
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -23,18 +22,9 @@ class Health(msgspec.Struct, frozen=True):
     seq: Position
 
 
-class EventView(msgspec.Struct, frozen=True):
+class EventView(event_views.EventView, frozen=True):
     """One event; `data` is what was recorded, with its `kind`, and `summary` says it in words."""
 
-    seq: Position
-    id: str
-    at: str
-    kind: str
-    stream: str
-    cause: Position | None
-    correlation: Position
-    actor: str | None
-    data: msgspec.Raw
     summary: str
 
 
@@ -111,21 +101,4 @@ class LogPart(msgspec.Struct, frozen=True):
 
 def event(stored: Stored) -> EventView:
     """An event as it is shown."""
-    return EventView(
-        seq=stored.seq, id=_uuid(stored.id), at=iso(stored.at), kind=stored.kind, stream=stored.stream,
-        cause=stored.cause, correlation=stored.correlation, actor=stored.actor, data=_data(stored),
-        summary=story.sentence(stored.event),
-    )  # fmt: skip
-
-
-def _data(stored: Stored) -> msgspec.Raw:
-    """What was recorded; the whole state that a new file begins with is left out: it is what `at=` answers."""
-    if stored.kind != LogOpened.kind():
-        return msgspec.Raw(stored.data.encode())
-    opened = msgspec.json.decode(stored.data)
-    return msgspec.Raw(msgspec.json.encode({name: it for name, it in opened.items() if name != "state"}))
-
-
-def _uuid(raw: bytes) -> str:
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return EventView(**msgspec.structs.asdict(event_views.event(stored)), summary=story.sentence(stored.event))

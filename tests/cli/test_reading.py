@@ -211,7 +211,7 @@ def test_state_commands_have_json(home: Path, command: str, key: str) -> None:
 def test_one_port_and_one_lease(home: Path) -> None:
     """A port or a lease can be asked for alone."""
     assert [it["port"] for it in read(home, "ports --who 31012")["ports"]] == [31012]
-    assert read(home, "lease database.1/main")["port"] == 31012
+    assert read(home, "lease database.1/main --at 47")["port"] == 31012
     assert "not known to Nexus" in quickly(home, "ports", "--who", "9").stdout
     assert len(read(home, "ports --free 3")["free"]) == 3
     assert len(quickly(home, "ports", "--free", "2").stdout.splitlines()) == 2
@@ -276,7 +276,7 @@ REFUSED = [
     ("events --service databse", "there is no service 'databse'", "Did you mean database?"),
     ("logs web", "there is no service 'web'", "database, router"),
     ("stop web", "there is no service 'web'", "database, router"),
-    ("lease web", "there is no lease 'web'", "database.1/main, router.1/main"),
+    ("lease web --at 47", "there is no lease 'web'", "database.1/main, router.1/main"),
     ("ports --free 20000", "the pool has only", "widen `pool`"),
     ("replay --from 30 --to 20", "nothing happened in that interval", "--from before --to"),
     ("replay --check --set restart", "a setting has no value", "KEY=VALUE"),

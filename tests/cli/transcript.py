@@ -16,7 +16,7 @@ COMMANDS = (
     "status --at 15", "status --at 17", "status --at 38", "alerts --at 38", "graph --at 38", "ports --at 15",
     "events --since 16 -n 8 --at 33", "events --kind restart", "decisions --rule restart.ladder",
     "explain 20", "explain 34", "explain 16", "replay --from 16 --to 23", "replay --from 2026-03-01T14:12:19 --to 38",
-    "lease database --at 15",
+    "lease --at 15", "lease database --at 15",
 )  # fmt: skip
 
 
