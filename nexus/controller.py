@@ -15,6 +15,7 @@ from events.catalog import (
     Event,
     LogSlow,
     RunAbandoned,
+    RunAdopted,
     RunExited,
     StartDecided,
     SupervisorStarted,
@@ -82,6 +83,7 @@ class Controller:
             for run, instance in self.state.services.runs.items()
             for draft in self.processes.adopt(run, instance)
         ]
+        found += self._lost_runs()
         self.turn([*found, Draft(started)])
         again = [(seq, decision) for seq, decision in pending.items() if not isinstance(decision, StartDecided)]
         self.turn([
@@ -90,6 +92,17 @@ class Controller:
             if seq in self.state.decisions.pending
             for outcome in self._act(seq, decision)
         ])  # fmt: skip
+
+    def _lost_runs(self) -> list[Draft]:
+        """Runs that the world knows and the history does not: they were decided in a part of the log that is lost."""
+        known = self.state.services.runs
+        return [
+            draft
+            for run, instance in self.processes.begun().items()
+            if run not in known
+            for draft in self.processes.adopt(run, instance)
+            or [Draft(RunAdopted(instance=instance, run=run, pid=0))]
+        ]  # fmt: skip
 
     async def run(self) -> None:
         """Until a shutdown is completed."""

@@ -26,6 +26,7 @@ from nexus.platforms.simulated_world import Process, World
 from projections.state import State
 
 BUSY_SECONDS = 0.003
+NEWS_SECONDS = 0.01
 TERM_SECONDS = 0.3
 KILL_SECONDS = 0.005
 
@@ -82,10 +83,11 @@ class SimulatedMailbox:
 
 
 class SimulatedProcesses:
-    """Runs in the world: begun once each, found again by their name."""
+    """Runs in the world: begun once each, found again by their name; some news of them comes a moment later."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, post: Callable[[Draft], None]) -> None:
+        self._world, self._post = world, post
+        self._untold: dict[Position, Draft] = {}
 
     def start(self, run: Position, launch: Launch) -> list[Draft]:
         """Make the run exist, unless its program is missing or a port of its own is taken."""
@@ -96,38 +98,50 @@ class SimulatedProcesses:
                 world.strange(port, world.some_seconds(world.faults.stranger_for_seconds))
         refused = self._refusal(run, launch)
         if refused is not None:
-            world.abandoned.add(run)
-            return [Draft(refused)]
+            return [Draft(refused)] if refused.port else self._sooner_or_later(run, Draft(refused, run))
         process = world.begin(run, launch)
         world.risk("after a start")
-        return [Draft(RunStarted(instance=launch.instance, run=run, pid=process.pid, created=process.begun))]
+        started = RunStarted(instance=launch.instance, run=run, pid=process.pid, created=process.begun)
+        return self._sooner_or_later(run, Draft(started, run))
+
+    def _sooner_or_later(self, run: Position, draft: Draft) -> list[Draft]:
+        if self._world.chance(0.5):
+            return [draft]
+        self._untold[run] = draft
+        self._world.later(self._world.random.random() * NEWS_SECONDS, lambda: self.tell(run))
+        return []
+
+    def tell(self, run: Position) -> None:
+        """Post what is still to be said of a run."""
+        draft = self._untold.pop(run, None)
+        if draft is not None:
+            self._post(draft)
 
     def _refusal(self, run: Position, launch: Launch) -> RunRefused | None:
         world, program = self._world, launch.argv[0]
-        if run in world.processes or run in world.abandoned:
+        if run in world.begun:
             return RunRefused(instance=launch.instance, run=run, error=f"run {run} was begun before")
-        if world.troubles.get(program) == "missing":
-            return RunRefused(instance=launch.instance, run=run, error=f"{program}: no such file", advice="install it")
         for port in launch.ports:
             owner = world.owner(port)
             if owner is not None:
                 error = f"port {port} is taken by {owner}"
                 return RunRefused(instance=launch.instance, run=run, error=error, port=port, owner=owner)
+        if world.troubles.get(program) == "missing":
+            return RunRefused(instance=launch.instance, run=run, error=f"{program}: no such file", advice="install it")
         return None
 
     def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
         """Send a signal; a run that is over is not reached."""
         world = self._world
         world.risk("before a signal")
-        process = world.processes.get(run)
-        reached = 0
-        if process is not None and not process.over:
-            reached = 1
-            self._deliver(process, signal, tree)
+        process = world.living.get(run)
+        if process is not None:
+            self._deliver(process, signal)
         world.risk("after a signal")
+        reached = 0 if process is None else 1
         return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
-    def _deliver(self, process: Process, signal: str, tree: bool) -> None:
+    def _deliver(self, process: Process, signal: str) -> None:
         world = self._world
         if signal == "KILL":
             process.signal = process.signal if not process.main else signal
@@ -142,14 +156,19 @@ class SimulatedProcesses:
         world.risk("in recovery")
         process = world.processes.get(run)
         if process is None:
-            world.abandoned.add(run)
+            world.begun[run] = instance
             return [Draft(RunAbandoned(instance=instance, run=run))]
         if process.over:
             return [Draft(exited(process))]
-        return [Draft(RunAdopted(instance=instance, run=run, pid=process.pid))]
+        return self._sooner_or_later(run, Draft(RunAdopted(instance=instance, run=run, pid=process.pid)))
+
+    def begun(self) -> dict[Position, str]:
+        """Every run that was begun and not forgotten."""
+        return dict(self._world.begun)
 
     def forget(self, run: Position) -> None:
-        """Nothing is kept to find a run again that could be removed: late questions are still answered."""
+        """What was kept to find the run again is removed."""
+        self._world.begun.pop(run, None)
 
 
 def exited(process: Process) -> RunExited:
@@ -262,7 +281,7 @@ class SimulatedPlatform:
         self.world = world
         self.clock = SimulatedClock(world, last)
         self.mailbox = SimulatedMailbox(world, self.clock)
-        self.processes = SimulatedProcesses(world)
+        self.processes = SimulatedProcesses(world, self._post)
         self.sockets = SimulatedSockets(world)
         self.probes = SimulatedProbes(world, self._post)
         world.onlooker = self
@@ -278,6 +297,7 @@ class SimulatedPlatform:
 
     def ended(self, process: Process) -> None:
         """Nothing is left of a run."""
+        self.processes.tell(process.run)
         self.mailbox.post(Draft(exited(process)))
 
     def answers_otherwise(self, process: Process) -> None:

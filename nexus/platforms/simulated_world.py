@@ -51,7 +51,7 @@ class Faults(msgspec.Struct, frozen=True):
     disk_slow_every_seconds: float = 5400.0
     disk_slow_for_seconds: float = 10.0
     log_damage: float = 0.0002
-    log_damage_at_start: float = 0.0
+    log_damage_at_start: float = 0.02
     reboot_every_seconds: float = 10_800.0
     kill_every_seconds: float = 2400.0
     kill_at_act: float = 0.0005
@@ -115,7 +115,7 @@ class World:
         self.wall_ahead: Micros = 0
         self.processes: dict[Position, Process] = {}
         self.living: dict[Position, Process] = {}
-        self.abandoned: set[Position] = set()
+        self.begun: dict[Position, str] = {}
         self.users: dict[int, Position] = {}
         self.strangers: dict[int, PortOwner] = {}
         self.held: set[int] = set()
@@ -185,6 +185,7 @@ class World:
         faults, program = self.faults, launch.argv[0]
         process = Process(run, launch.instance, self._pids, self.time, tuple(launch.ports))
         self.processes[run] = self.living[run] = process
+        self.begun[run] = launch.instance
         for port in process.ports:
             self.users[port] = run
         for watcher in self.watchers:

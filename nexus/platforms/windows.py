@@ -26,6 +26,7 @@ import psutil
 
 from events.catalog import Event, RunAbandoned, RunAdopted, RunExited, RunRefused, RunStarted, SignalSent
 from events.envelope import Draft, Position
+from nexus.platforms import run_files
 from nexus.platforms.base import Launch, Sockets
 from nexus.platforms.windows_job import Job
 
@@ -127,6 +128,10 @@ class WindowsProcesses:
         if handle:
             _winapi.CloseHandle(handle)
         return [Draft(RunExited(instance=instance, run=run, detail=UNSEEN))]
+
+    def begun(self) -> dict[Position, str]:
+        """Every run that was begun here and is not forgotten, with its instance."""
+        return run_files.begun(self.runs)
 
     def forget(self, run: Position) -> None:
         """Remove what was kept to find the run again; called once its end is recorded."""

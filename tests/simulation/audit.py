@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -12,11 +12,13 @@ from events.catalog import (
     Decision,
     Event,
     KillDecided,
+    LogOpened,
     PortRefused,
     ProbeFailed,
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
+    RunAdopted,
     RunExited,
     RunRefused,
     RunStarted,
@@ -56,11 +58,18 @@ class Auditor:
         self.open: set[Position] = set()
         self.acknowledged: dict[str, Position] = {}
 
-    def read(self, history: Iterable[Recorded]) -> None:
+    def judge(self, history: Sequence[Recorded]) -> None:
         """Raise BrokenInvariantError at the first event that should not be there."""
+        self.read(history)
+        insist(not self.open, "every start has an outcome", self.open)
+
+    def read(self, history: Sequence[Recorded]) -> None:
+        """Go through a history or the beginning of one."""
         expected = 1
         last: Micros = 0
         for it in history:
+            if isinstance(it.event, LogOpened) and it.event.reason == "damaged":
+                self._forget(history, decode(bytes(it.event.state)).seq)
             insist(it.seq == expected, "positions have no gap", it)
             insist(it.at >= last, "time never goes back", it)
             expected, last = it.seq + 1, it.at
@@ -69,7 +78,12 @@ class Auditor:
             handler = HANDLERS.get(type(it.event))
             if handler:
                 handler(self, it, it.event)
-        insist(not self.open, "every start has an outcome", self.open)
+
+    def _forget(self, history: Sequence[Recorded], last_good: Position) -> None:
+        """What came after `last_good` is lost; it happened all the same."""
+        before = Auditor()
+        before.read(history[:last_good])
+        self.declared, self.stories, self.open = before.declared, before.stories, before.open
 
     def _explained(self, it: Recorded, event: Decision) -> None:
         insist(event.rule, "every decision names its rule", it)
@@ -123,9 +137,15 @@ class Auditor:
         """Each run begins once."""
         insist(event.run not in self.begun, "a run begins once", it)
         self.begun.add(event.run)
+        self.open.discard(event.run)
         service = self.declared.get(event.service)
         if service is None or service.probe is None:
             self._story(event.instance).well_since = it.at
+
+    def adopted(self, it: Recorded, event: RunAdopted) -> None:
+        """A run is alive; one that was lost with a damaged log is the present one."""
+        self.open.discard(event.run)
+        self._story(event.instance).run = event.run
 
     def passed(self, it: Recorded, event: ProbePassed) -> None:
         """A good answer begins a time of health, unless it comes too late."""
@@ -194,10 +214,13 @@ class Auditor:
             self._fails(it, story, service)
 
     def scheduled(self, it: Recorded, event: RestartScheduled) -> None:
-        """The ladder waits as long as it is declared to."""
-        story = self._story(event.instance)
+        """The ladder waits as long as it is declared to; after a damaged log it may begin to wait later."""
+        story, service = self._story(event.instance), self.declared[event.service]
         if event.rule == "restart.ladder":
-            insist(event.due == story.not_before, "the ladder waits as declared", (it, story))
+            delay_seconds = service.restart.delay_seconds(story.failures)
+            as_declared = event.due == it.at + int(delay_seconds * 1e6) and event.due >= story.not_before
+            insist(as_declared, "the ladder waits as declared", (it, story))
+            story.not_before = event.due
 
     def given_up(self, it: Recorded, event: ServiceGivenUp) -> None:
         """Only what failed too often is given up."""
@@ -207,10 +230,11 @@ class Auditor:
 def _handlers() -> dict[type[Event], object]:
     of = Auditor
     return {
-        ConfigurationLoaded: of.loaded, CommandReceived: of.asked, StartDecided: of.start_decided,
-        RunStarted: of.started, ProbePassed: of.passed, ProbeFailed: of.unwell, StopDecided: of.stop_decided,
-        KillDecided: of.kill_decided, RunExited: of.ended, RunRefused: of.ended, RunAbandoned: of.ended,
-        PortRefused: of.port_refused, RestartScheduled: of.scheduled, ServiceGivenUp: of.given_up,
+        ConfigurationLoaded: of.loaded, CommandReceived: of.asked, RestartScheduled: of.scheduled,
+        StartDecided: of.start_decided, StopDecided: of.stop_decided, KillDecided: of.kill_decided,
+        ServiceGivenUp: of.given_up, RunStarted: of.started, RunAdopted: of.adopted, RunExited: of.ended,
+        RunRefused: of.ended, RunAbandoned: of.ended, ProbePassed: of.passed, ProbeFailed: of.unwell,
+        PortRefused: of.port_refused,
     }  # fmt: skip
 
 
@@ -219,7 +243,7 @@ HANDLERS = _handlers()
 
 def audit(history: Sequence[Recorded], live: State, policies: Sequence[Policy] = POLICIES) -> None:
     """Judge a history: its story, that folding it again gives `live`, and that replay decides the same."""
-    Auditor().read(history)
+    Auditor().judge(history)
     again = evolve_all(State(), history)
     insist(again == live, "a refold equals the live state", _differences(again, live))
     insist(decode(encode(live)) == live, "a snapshot holds the state", live.seq)

@@ -32,9 +32,8 @@ class Witness:
     def __init__(self, world: World, log: FaultyLog) -> None:
         self.world, self.log = world, log
         self.state = State()
-        self.known: State | None = None
         self._hopeless_since: dict[str, Micros] = {}
-        self._kill_by: dict[Position, Micros] = {}
+        self._pending_since: dict[Position, Micros] = {}
         self._checked: Position = -1
         self._grace: dict[str, float] = {}
         self._declared: dict[str, Service] = {}
@@ -45,7 +44,7 @@ class Witness:
         """A supervisor begins its life with what it remembers."""
         self.state = state
         self._hopeless_since.clear()
-        self._kill_by.clear()
+        self._pending_since.clear()
 
     def recorded(self, state: State, events: Sequence[Recorded]) -> None:
         """A turn was committed; a subscriber of the controller."""
@@ -104,19 +103,29 @@ class Witness:
         state = controller.state
         if self.world.disk_slow or self.log.failing:
             self._hopeless_since.clear()
+            self._pending_since.clear()
         if self.log.failing or controller._unrecorded:
             return
         self._hopeless(state)
         if state.seq == self._checked:
             return
         self._checked = state.seq
-        insist(not state.decisions.pending, "nothing is pending after a turn", state.decisions.pending)
+        self._pending(state)
         runs = {it.run: it.name for it in state.services.instances.values() if it.run}
         insist(runs == state.services.runs, "runs and instances agree", (runs, state.services.runs))
         unknown = self.world.living.keys() - runs.keys()
         insist(not unknown, "every living run is known", unknown)
         self._leases(state)
         self._deadlines(state)
+
+    def _pending(self, state: State) -> None:
+        """Everything decided is done; the outcome of a start may be told a moment later."""
+        now = self.world.time
+        self._pending_since = {seq: self._pending_since.get(seq, now) for seq in state.decisions.pending}
+        for seq, since in self._pending_since.items():
+            decision = state.decisions.pending[seq]
+            soon = isinstance(decision, StartDecided) and now - since < SECOND
+            insist(soon, "nothing is pending after a turn", (seq, decision, now - since))
 
     def _leases(self, state: State) -> None:
         taken = [it.port for it in state.leases.by_name.values() if it.state not in ("refused", "released")]
