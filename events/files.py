@@ -20,6 +20,9 @@ LOCK = "events.lock"
 HEAD = "events.head"
 BALLAST = "events.ballast"
 
+HEAD_BYTES = 512
+"""One sector: it is written whole or not at all."""
+
 _name = re.compile(r"events-(\d{6,})\.db")
 
 
@@ -64,25 +67,62 @@ def read_head(home: Path) -> OutsideHead | None:
     Raises msgspec.DecodeError when the file holds something else.
     """
     try:
-        return msgspec.json.decode((home / HEAD).read_bytes(), type=OutsideHead)
+        content = (home / HEAD).read_bytes()
     except FileNotFoundError:
         return None
+    found: list[OutsideHead] = []
+    for line in (content[:HEAD_BYTES], content[HEAD_BYTES:]):
+        with contextlib.suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(line, type=OutsideHead))
+    if not found:
+        raise msgspec.DecodeError("no line of it is a head")
+    return max(found, key=lambda head: head.seq)
 
 
 def write_head(home: Path, head: OutsideHead) -> None:
-    """Replace the head kept outside the database; durable when this returns."""
-    path = home / HEAD
-    write_durably(path.with_suffix(".new"), msgspec.json.encode(head) + b"\n")
-    os.replace(path.with_suffix(".new"), path)
-    sync_directory(home)
+    """Replace the head kept outside the database; durable when this returns. Raises OSError."""
+    write_durably(home / HEAD, _line(head) * 2)
+
+
+def _line(head: OutsideHead) -> bytes:
+    return msgspec.json.encode(head).ljust(HEAD_BYTES - 1) + b"\n"
+
+
+class HeadFile:
+    """Two lines, written in place and in turns: that is cheap, and a power cut spoils at most one of them."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._descriptor: int | None = None
+        self._line = 0
+
+    def write(self, head: OutsideHead) -> None:
+        """Keep this head; durable when it returns. Raises OSError."""
+        if self._descriptor is None:
+            write_head(self._home, head)
+            self._descriptor = os.open(self._home / HEAD, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+            return
+        self._line = 1 - self._line
+        os.lseek(self._descriptor, self._line * HEAD_BYTES, os.SEEK_SET)
+        os.write(self._descriptor, _line(head))
+        getattr(os, "fdatasync", os.fsync)(self._descriptor)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file; its content is on the disk when this returns."""
-    with path.open("wb") as file:
+    """Replace a file; it has the old content or the new one, whatever happens, and the new one when this returns."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    os.replace(new, path)
+    sync_directory(path.parent)
 
 
 def sync_directory(home: Path) -> None:

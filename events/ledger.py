@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Protocol
 
-from events.catalog import CommandReceived, Event
+from events.catalog import CommandReceived, Event, InstanceDecision, InstanceEvent
 from events.chain import Head, Row, encode_header
 from events.codec import NAMES, encode
 from events.envelope import Micros, Position, Recorded
@@ -21,6 +21,15 @@ REMEMBERED_MAX = 20_000
 
 _VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
 """Marks the first byte of the second half of a UUID as RFC 9562 wants it, and keeps six random bits."""
+
+
+_pack = struct.Struct(">Q").pack
+
+_KINDS = {
+    kind: (name, schema, kind.stream in (InstanceEvent.stream, InstanceDecision.stream))
+    for kind, (name, schema) in NAMES.items()
+}
+"""The word and schema of each kind, and whether its stream is that of its instance: then it is worked out once."""
 
 
 class Lookup(Protocol):
@@ -44,6 +53,7 @@ class Ledger:
         self.lookup = lookup
         self._versions: dict[str, int] = {}
         self._correlations: dict[Position, Position] = {}
+        self._streams: dict[str, str] = {}
 
     @contextlib.contextmanager
     def recording(self, batch: Sequence[Recorded]) -> Iterator[list[Row]]:
@@ -65,7 +75,7 @@ class Ledger:
                 del self._correlations[seq]
 
     def _rows(self, batch: Sequence[Recorded]) -> list[Row]:
-        versions, correlations, lookup = self._versions, self._correlations, self.lookup
+        versions, correlations, streams, lookup = self._versions, self._correlations, self._streams, self.lookup
         expected, at, previous = self.head.seq, self.head.at, self.head.hash
         id_at, id_start = -1, b""
         rows: list[Row] = []
@@ -76,10 +86,14 @@ class Ledger:
                 raise OutOfOrderError(_out_of_order(it, expected, at))
             if moment != id_at:
                 id_at, id_start = moment, _id_start(moment)
-            kind, schema = NAMES[type(event)]
-            if kind == "command.received":
-                self._refuse_repeated(event, batch, seq)
-            at, stream = moment, event.stream
+            at = moment
+            kind, schema, of_instance = _KINDS[type(event)]
+            if of_instance:
+                stream = streams.get(event.instance) or self._stream(event)  # type: ignore[attr-defined]
+            else:
+                stream = event.stream
+                if kind == "command.received":
+                    self._refuse_repeated(event, batch, seq)
             version = versions.get(stream)
             version = versions[stream] = (lookup.version_of(stream) if version is None else version) + 1
             correlation = correlations[seq] = (
@@ -93,6 +107,10 @@ class Ledger:
             previous = sha256(previous + encode_header(header) + sha256(data).digest()).digest()
             rows.append((*header, data.decode(), previous))
         return rows
+
+    def _stream(self, event: Event) -> str:
+        stream = self._streams[event.instance] = event.stream  # type: ignore[attr-defined]
+        return stream
 
     def _refuse_repeated(self, event: Event, batch: Sequence[Recorded], seq: Position) -> None:
         assert isinstance(event, CommandReceived)
@@ -119,9 +137,8 @@ def _out_of_order(it: Recorded, seq: Position, at: Micros) -> str:
 
 
 def _id_start(at: Micros) -> bytes:
-    """The first half of a UUIDv7 (RFC 9562, method 3): milliseconds, version, and the fraction of the millisecond."""
-    milliseconds, rest = divmod(at, 1000)
-    return (milliseconds << 16 | 0x7000 | rest * 4096 // 1000).to_bytes(8, "big")
+    """The first half of a UUIDv7 (RFC 9562, method 3): milliseconds, version, and the microseconds within."""
+    return _pack(at // 1000 << 16 | 0x7000 | at % 1000 << 2)
 
 
 def _id_ends(count: int) -> list[bytes]:

@@ -64,6 +64,7 @@ class Log:
         self._problems: list[Event] = [_told(it) for it in found.notes]
         self._rotate_after = float("-inf")
         self._closed = False
+        self._keeper = Keeper(home, self._outside_head, ballast_bytes)
         if found.connection is None:
             self._ledger = Ledger(found.head, found.carried)
             self._begin(self._opened(max(now(), found.head.at + 1), _salvaged(home, found, salvage)), found.carried)
@@ -72,9 +73,8 @@ class Log:
             self._connection = found.connection
             self._remember_damage()
             if not found.notes:
-                self._keep_head()
-        self._keeper = Keeper(home, self._outside_head, ballast_bytes)
-        self._keeper.wake.set()
+                self._keeper.keep_head()
+        self._keeper.start()
 
     @classmethod
     def open(
@@ -271,7 +271,7 @@ class Log:
         if self._damage is not None:
             self._problems.append(_told(self._damage))
             self._damage = None
-        self._keep_head()
+        self._keeper.keep_head()
 
     def _open_new(self, path: Path) -> sqlite3.Connection:
         """A new file that can't be written to must not stand in the way of the old one."""
@@ -285,11 +285,6 @@ class Log:
 
     def _outside_head(self) -> files.OutsideHead:
         return files.OutsideHead.of(self.log_id, self.head)
-
-    def _keep_head(self) -> None:
-        """Now and not a second later; where that fails, the keeper tries again."""
-        with contextlib.suppress(OSError):
-            files.write_head(self.home, self._outside_head())
 
     def _remember_damage(self) -> None:
         """A crash right after a damaged file was replaced must not keep it from being told."""

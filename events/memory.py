@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from events.catalog import CommandReceived, LogOpened
+from events.catalog import CommandReceived, Event, LogOpened
 from events.chain import Head, Row, genesis
 from events.codec import decode
 from events.envelope import Micros, Position, Recorded
@@ -30,6 +30,10 @@ class MemoryLog:
     def head(self) -> Head:
         """The last event."""
         return self._ledger.head
+
+    def take_problems(self) -> list[Event]:
+        """Memory has none to tell."""
+        return []
 
     def append(self, batch: Sequence[Recorded]) -> None:
         """All events of the batch are in the log when this returns.

@@ -151,7 +151,7 @@ def cut(recording: Recording, at: int, chance: Random, home: Path) -> int:
     files.path_of(home, 1).write_bytes(disk["db"])
     if disk["wal"]:
         files.path_of(home, 1).with_name("events-000001.db-wal").write_bytes(disk["wal"])
-    files.write_head(home, recording.heads[acknowledged])
+    (home / files.HEAD).write_bytes(msgspec.json.encode(recording.heads[acknowledged]))
     return acknowledged
 
 

@@ -85,9 +85,10 @@ def exchange(home: Path) -> None:
     other = home.with_name("other")
     recorded(other, LAST, seed=9)
     shutil.copy(other / FIRST, home / FIRST)
-    kept = msgspec.json.decode((other / files.HEAD).read_bytes(), type=OutsideHead)
-    mine = msgspec.json.decode((home / files.HEAD).read_bytes(), type=OutsideHead)
-    (home / files.HEAD).write_bytes(msgspec.json.encode(msgspec.structs.replace(mine, log_id=kept.log_id)))
+    kept, mine = files.read_head(other), files.read_head(home)
+    assert kept is not None
+    assert mine is not None
+    files.write_head(home, msgspec.structs.replace(mine, log_id=kept.log_id))
 
 
 def replace_by_text(home: Path) -> None:
