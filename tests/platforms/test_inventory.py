@@ -97,5 +97,7 @@ def test_nothing_is_missing_and_nothing_is_extra(inventory: Inventory) -> None:
         made = [stack.enter_context(listener()) for _ in range(100)]
         mine = {port_of(one) for one in made}
         seen = {it.port for it in inventory.look()[0] if it.protocol == "tcp"} & mine
-        theirs = {it.laddr.port for it in psutil.net_connections("tcp") if it.status == psutil.CONN_LISTEN} & mine
+        theirs = {
+            it.laddr.port for it in psutil.net_connections("tcp") if it.laddr and it.status == psutil.CONN_LISTEN
+        } & mine
         assert seen == theirs == mine
