@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from events.catalog import (
     CommandReceived,
@@ -71,7 +73,7 @@ class Controller:
         self._unrecorded: list[Draft] = []
         self._commands: dict[str, asyncio.Future[Position]] = {}
         self._retry_at: Micros = 0
-        self._slow_told_at: float = float("-inf")
+        self._slow_again_at: Micros = 0
 
     # -- one life ------------------------------------------------------------------------------
 
@@ -123,6 +125,8 @@ class Controller:
         known = self.log.position_of(command.command_id) if command.command_id else None
         if known is not None:
             return known
+        if not command.command_id:
+            command = msgspec.structs.replace(command, command_id=uuid.uuid4().hex)
         waiting = self._commands.get(command.command_id)
         if waiting is None:
             waiting = self._commands[command.command_id] = asyncio.get_running_loop().create_future()
@@ -164,10 +168,11 @@ class Controller:
         ]
 
     def _wake_at(self) -> Micros | None:
+        """When there is something to do; after a turn that could not be recorded, not before the next try."""
         due = self.state.deadlines.next_due()
-        if not self._unrecorded:
-            return due
-        return self._retry_at if due is None else min(due, self._retry_at)
+        if due is None or self._unrecorded:
+            return self._retry_at if self._unrecorded else None
+        return max(due, self._retry_at)
 
     def _problems(self) -> list[Draft]:
         return [Draft(problem) for problem in self.log.take_problems()]
@@ -182,16 +187,16 @@ class Controller:
 
     def _record(self, events: Sequence[Recorded], seen: Sequence[Draft]) -> bool:
         """Whether the turn is durable now; if not, what was seen is kept and commands are refused."""
-        began = time.perf_counter()
+        began = self.clock.now()
         try:
             self.log.append(events)
         except LogError as error:
             self._keep(seen, error)
             return False
         self._unrecorded = []
-        took_seconds = time.perf_counter() - began
-        if took_seconds > APPEND_LIMIT_SECONDS and began - self._slow_told_at > SLOW_REPORTED_EVERY_SECONDS:
-            self._slow_told_at = began
+        took_seconds = (self.clock.now() - began) / 1_000_000
+        if took_seconds > APPEND_LIMIT_SECONDS and began >= self._slow_again_at:
+            self._slow_again_at = began + int(SLOW_REPORTED_EVERY_SECONDS * 1_000_000)
             self.mailbox.post(Draft(LogSlow(append_seconds=took_seconds, limit_seconds=APPEND_LIMIT_SECONDS)))
         return True
 
@@ -205,8 +210,8 @@ class Controller:
             draft for draft in seen if not isinstance(draft.event, CommandReceived | DeadlineReached)
         ]  # fmt: skip
         self._retry_at = self.clock.now() + int(RETRY_SECONDS * 1_000_000)
-        if self.log.wants_rotation:
-            self._close_the_books()
+        if self.log.wants_rotation and self._close_the_books():
+            self._retry_at = 0
 
     def _publish(self, events: Sequence[Recorded]) -> None:
         for it in events:
@@ -221,11 +226,15 @@ class Controller:
         if self.log.wants_rotation:
             self._close_the_books()
 
-    def _close_the_books(self) -> None:
+    def _close_the_books(self) -> bool:
+        """Whether a new log file was begun; it may have to wait."""
         at = max(self.clock.now(), self.state.at + 1)
         try:
             opened = self.log.rotate(at, encode(self.state))
         except LogError:
             logger.exception("the books could not be closed")
-            return
+            return False
         self.state = evolve(self.state, opened)
+        for subscriber in self.subscribers:
+            subscriber(self.state, [opened])
+        return True

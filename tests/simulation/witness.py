@@ -16,6 +16,10 @@ SLACK_SECONDS = 3.0
 """For the time that a slow disk, a kill and the telling of it take."""
 
 
+WAITS_MAX = 100
+"""How often a supervisor may wait in vain at one moment."""
+
+
 class BrokenInvariantError(AssertionError):
     """Something that must always hold did not."""
 
@@ -35,6 +39,8 @@ class Witness:
         self._hopeless_since: dict[str, Micros] = {}
         self._pending_since: dict[Position, Micros] = {}
         self._checked: Position = -1
+        self._waited_at: Micros = 0
+        self._waits_at_moment = 0
         self._grace: dict[str, float] = {}
         self._declared: dict[str, Service] = {}
         self._going = False
@@ -101,6 +107,9 @@ class Witness:
     def idle(self, controller: Controller) -> None:
         """A turn is complete: everything is decided, done and known."""
         state = controller.state
+        self._waits_at_moment = self._waits_at_moment + 1 if self.world.time == self._waited_at else 0
+        self._waited_at = self.world.time
+        insist(self._waits_at_moment < WAITS_MAX, "a supervisor with nothing to do sleeps", self.world.time)
         if self.world.disk_slow or self.log.failing:
             self._hopeless_since.clear()
             self._pending_since.clear()
