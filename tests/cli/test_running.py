@@ -368,7 +368,7 @@ def test_following_events_and_logs(shop: Project) -> None:
     assert shop.nexus("up", "-d").returncode == 0
     environment = {**os.environ, **ENVIRONMENT}
     for arguments, expected in (
-        (["events", "-f", "--kind", "run.exited"], "worker.1 was ended by signal KILL"),
+        (["events", "-f", "--kind", "run.exited", "--service", "worker"], "worker.1 was ended by signal KILL"),
         (["logs", "-f", "-n", "1", "worker"], "2"),
     ):
         with subprocess.Popen(
