@@ -54,7 +54,11 @@ class Supervisor:
         self.home, self.file, self.version = home, file, version
         self.configuration: Configuration = load(file)
         self.history = History(home)
-        self.log = Log.open(home, salvage=lambda history: encode(evolve_all(State(), history)))
+        self.log = Log.open(
+            home,
+            size_limit_bytes=self.configuration.settings.log_size_bytes,
+            salvage=lambda history: encode(evolve_all(State(), history)),
+        )
         state = self.history.at()
         self.platform: Platform = open_platform(home, state.at)
         self.controller = Controller(
