@@ -286,7 +286,11 @@ class World:
         self._pids += 1
         self.counts["a stranger takes a port"] += 1
         self.strangers[port] = PortOwner() if self.chance(0.2) else PortOwner(self._pids, "stranger")
-        self.later(seconds, lambda: self.strangers.pop(port, None) and None)
+
+        def leave() -> None:
+            self.strangers.pop(port, None)
+
+        self.later(seconds, leave)
 
     # -- faults that come by themselves ------------------------------------------------------------
 
