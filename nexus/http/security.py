@@ -9,16 +9,13 @@ import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexus.http import limits
+from nexus.http import limits, pages
 from nexus.http.problems import Problem
 from nexus.http.tokens import Role, Tokens, allows
 
 UNIX_HOSTS = frozenset({"nexus", "localhost"})
 SECRET_QUERY_KEYS = frozenset({"token", "access_token", "authorization", "bearer", "code"})
 WEBSOCKET_BEARER = "bearer."
-NAVIGABLE = frozenset({"/", "/docs"})
-"""Pages without data that a link on another site may lead to."""
-
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -105,7 +102,7 @@ class Gate:
         if site in ("none", "same-origin"):
             return
         led_here = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-        if not (led_here and scope["path"] in NAVIGABLE and scope.get("method") == "GET"):
+        if not (led_here and pages.is_navigable(scope["path"]) and scope.get("method") == "GET"):
             raise _foreign("the Sec-Fetch-Site header", "same-origin or none", site)
 
     def _by_token(self, headers: Headers, client: str) -> Caller:

@@ -1,0 +1,56 @@
+"""The project that the browser tests and the screenshots watch: small servers with the shapes of a real system."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+SERVER = """
+import http.server, os, sys, threading, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        broken = os.path.exists(f"{sys.argv[1]}.broken")
+        body = b'{"state": "catching up", "behind": 1204}' if broken else b'{"state": "well"}'
+        self.send_response(503 if broken else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+
+def work():
+    number = 0
+    while True:
+        number += 1
+        print(f"{sys.argv[1]}: request {number} answered in {number * 7 % 23 + 2} ms", flush=True)
+        time.sleep(2)
+
+threading.Thread(target=work, daemon=True).start()
+print(f"{sys.argv[1]} listens on {sys.argv[2]}", flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+"""
+
+NEEDS = {
+    "database": [], "cache": [], "router": ["database"], "core": ["router", "database"], "bridge": ["core", "router"],
+    "web": ["router"], "synthesis": ["core"], "indexer": ["database", "cache"], "notifier": ["router"],
+}  # fmt: skip
+CATEGORIES = {
+    "database": "storage", "cache": "storage", "router": "api", "bridge": "api", "web": "web", "core": "autonomous",
+    "synthesis": "autonomous", "indexer": "background", "notifier": "background",
+}  # fmt: skip
+
+
+def configuration(folder: Path, needs: dict[str, list[str]] = NEEDS) -> str:
+    """The text of a nexus.toml for these services; their program is written beside it."""
+    (folder / "server.py").write_text(SERVER)
+    parts = ['[nexus]\nproject = "aurora"\n']
+    for name, needed in needs.items():
+        instances = "instances = 3\n" if name == "synthesis" else ""
+        parts.append(
+            f'[services.{name}]\ncommand = "{sys.executable} server.py {name} {{port}}"\nport = "auto"\n'
+            f'category = "{CATEGORIES.get(name, "api")}"\ndepends_on = {needed!r}\n{instances}'
+            'health = { http = "/health", interval = "300ms" }\n'
+            'restart = { delays = ["2s", "2s", "2s"], on_unhealthy = false }\n'
+        )
+    return "\n".join(parts)

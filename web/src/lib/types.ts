@@ -1,0 +1,176 @@
+// The JSON forms of the web API, as far as the page reads them: /api/openapi.json is their home.
+export type Health = 'unhealthy' | 'degraded' | 'stale' | 'unknown' | 'healthy'
+export type State =
+  | 'failed' | 'stopping' | 'starting' | 'waiting' | 'running' | 'paused' | 'completed' | 'stopped' | 'declared'
+
+export interface Instance {
+  name: string
+  state: State
+  health: Health
+  pid: number | null
+  ports: Record<string, number>
+  restarts: number
+  started_at: string | null
+  ready_at: string | null
+  since: string | null
+  wanted: boolean
+  run: number | null
+  failures: number
+  waits_for: string
+  problem: string
+  health_detail: string
+}
+
+export interface Service {
+  state: State
+  health: Health
+  category: string
+  depends_on: string[]
+  instances: Instance[]
+  wanted: boolean
+  why: string
+}
+
+export interface Status {
+  seq: number
+  at: string
+  url: string | null
+  supervisor: { pid: number; version: string; started_at: string; alive: boolean } | null
+  services: Record<string, Service>
+  project: string
+  alerts: number
+}
+
+export interface Event {
+  seq: number
+  id: string
+  at: string
+  kind: string
+  stream: string
+  cause: number | null
+  correlation: number
+  actor: string | null
+  data: Record<string, unknown>
+  summary: string
+}
+
+export interface EventsPage { seq: number; at: string; events: Event[]; next: number | null }
+
+export interface Rejected { option: string; reason: string }
+
+export interface Decision {
+  id: number
+  at: string
+  rule: string
+  subject: string
+  summary: string
+  cause: number | null
+  outcome: number | null
+  values: Record<string, string | number | boolean | null>
+  rejected: Rejected[]
+}
+
+export interface DecisionsPage { seq: number; at: string; decisions: Decision[]; next: number | null }
+
+export interface Tree {
+  id: number
+  at: string
+  kind: string
+  sort: 'observation' | 'decision'
+  summary: string
+  rule: string | null
+  children: Tree[]
+  more: boolean
+}
+
+export interface Explanation {
+  id: number
+  at: string
+  kind: string
+  subject: string
+  summary: string
+  rule: string | null
+  rule_in_words: string
+  values: Record<string, string | number | boolean | null>
+  rejected: Rejected[]
+  causes: Tree[]
+  outcome: Tree[]
+  root: number
+}
+
+export interface Timeline {
+  seq: number
+  at: string
+  began: string
+  since: string
+  until: string
+  positions: number[]
+}
+
+export interface Owner {
+  pid: number | null
+  command: string | null
+  user: string | null
+  service: string | null
+  instance: string | null
+}
+
+export interface Port {
+  port: number
+  protocol: string
+  state: string
+  addresses: string[]
+  owners: Owner[]
+  since: string
+  lease: string | null
+}
+
+export interface PortsView { seq: number; at: string; ports: Port[] }
+
+export interface Lease {
+  name: string
+  port: number
+  holder: string
+  expires_at: string | null
+  state: string
+  since: string
+}
+
+export interface LeasesView { seq: number; at: string; leases: Lease[] }
+
+export interface Alert {
+  key: string
+  severity: 'info' | 'warning' | 'critical'
+  subject: string
+  message: string
+  advice: string
+  since: string
+  decision: number
+}
+
+export interface AlertsView { seq: number; at: string; alerts: Alert[] }
+
+export interface Graph {
+  seq: number
+  at: string
+  nodes: { name: string; state: State; health: Health; category: string }[]
+  edges: { service: string; needs: string; condition: string; met: boolean }[]
+}
+
+export interface LogPart {
+  service: string
+  instance: string
+  start: number
+  end: number
+  size: number
+  lines: string[]
+}
+
+export interface ProblemDocument {
+  status: number
+  thing: string
+  expected: string
+  found: string
+  next_step: string
+  detail: string
+}
