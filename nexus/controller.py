@@ -12,6 +12,7 @@ import msgspec
 
 from events.catalog import (
     CommandReceived,
+    ConfigurationLoaded,
     DeadlineReached,
     Decision,
     Event,
@@ -77,8 +78,11 @@ class Controller:
 
     # -- one life ------------------------------------------------------------------------------
 
-    def recover(self, started: SupervisorStarted) -> None:
-        """Look at the world first, then let the policies decide; an old start is never carried out again."""
+    def recover(self, started: SupervisorStarted, loaded: ConfigurationLoaded | None = None) -> None:
+        """Look at the world first, then let the policies decide; an old start is never carried out again.
+
+        `loaded` is what is declared now, where that has changed: nothing is decided by what was declared before.
+        """
         pending = self.state.decisions.pending
         found = [
             Draft(draft.event, run if run in pending else draft.cause)
@@ -86,7 +90,7 @@ class Controller:
             for draft in self.processes.adopt(run, instance)
         ]
         found += self._lost_runs()
-        self.turn([*found, Draft(started)])
+        self.turn([*found, Draft(started), *([Draft(loaded)] if loaded else [])])
         again = [(seq, decision) for seq, decision in pending.items() if not isinstance(decision, StartDecided)]
         self.turn([
             outcome

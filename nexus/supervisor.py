@@ -106,7 +106,9 @@ class Supervisor:
         return {**self.configuration.declared, api.NAME: api.declared(self.configuration.settings.http)}
 
     def _launch(self, decision: StartDecided) -> Launch:
-        service = self._declared[decision.service]
+        service = self._declared.get(decision.service)
+        if service is None:
+            raise ValueError(f"{decision.service} is no longer in {self.file.name}")
         resolved = self._resolved(decision.instance, decision.ports)
         _prepare(resolved.data_directory, service.user)
         hosts = {request.name: request.host for request in service.ports}
@@ -157,13 +159,14 @@ class Supervisor:
     def _reload(self) -> None:
         """Read the file again; raises ConfigurationError and changes nothing where it can't be used."""
         self.configuration = load(self.file)
-        loaded = self._loaded()
-        state = self.controller.state
-        if (loaded.services, loaded.pool) != (state.services.declared, state.supervisor.pool):
+        if loaded := self._changed():
             self.controller.mailbox.post(Draft(loaded))
 
-    def _loaded(self) -> ConfigurationLoaded:
-        configuration = self.configuration
+    def _changed(self) -> ConfigurationLoaded | None:
+        """What the file declares, where that is not what is known."""
+        configuration, state = self.configuration, self.controller.state
+        if (self._declared, configuration.pool) == (state.services.declared, state.supervisor.pool):
+            return None
         return ConfigurationLoaded(
             project=configuration.project,
             path=str(self.file),
@@ -181,8 +184,7 @@ class Supervisor:
     async def run(self) -> None:
         """From taking over to a completed shutdown."""
         started = SupervisorStarted(pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home))
-        self.controller.recover(started)
-        self._reload()
+        self.controller.recover(started, self._changed())
         step_seconds = self.platform.clock.wall_step_seconds
         sockets = asyncio.create_task(self.sockets.run(list(self.controller.state.ports.open)))
         clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))

@@ -15,6 +15,7 @@ from events.catalog import (
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
+    RunAdopted,
     RunEvent,
     RunExited,
     RunRefused,
@@ -90,6 +91,12 @@ def _review(deadlines: Deadlines, it: Recorded, event: LeaseReviewScheduled) -> 
 @fold.on(LeaseEnded)
 def _lease_ended(deadlines: Deadlines, _: Recorded, event: LeaseEnded) -> Deadlines:
     return _without(deadlines, PREFIX + event.lease)
+
+
+@fold.on(RunAdopted)
+def _adopted(deadlines: Deadlines, _: Recorded, event: RunAdopted) -> Deadlines:
+    """What is found alive is not tried again."""
+    return _without(deadlines, f"restart:{event.instance}")
 
 
 @fold.on(AlertRaised)

@@ -184,7 +184,7 @@ class SimulatedSockets:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def hold(self, port: int, host: str, protocol: str) -> str | None:
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
         """Keep the port from strangers."""
         self._world.risk("before a port is held")
         if self._world.owner(port) is not None or port in self._world.held:

@@ -11,11 +11,14 @@ from events.catalog import (
     CommandReceived,
     Decision,
     KillDecided,
+    LeaseEnded,
+    LeaseGranted,
     PortChosen,
     PortReleased,
     StartDecided,
     StopDecided,
     SupervisorStarted,
+    Value,
     Verb,
 )
 from events.envelope import Draft, Position, Recorded
@@ -105,8 +108,10 @@ class Simulation:
         self.controller.subscribers += [platform.probes.follow, self._answered, self.witness.recorded]
         platform.mailbox.before_wait = self._idle
         try:
-            self.controller.recover(SupervisorStarted(pid=self.lives, platform="simulated"))
-            self._load()
+            loaded = None if state.services.declared == self.services else configuration(self.services)
+            self.controller.recover(SupervisorStarted(pid=self.lives, platform="simulated"), loaded)
+            if self.wants_up or self.phase == "calm":
+                self.ask("up")
             await self.controller.run()
             self.controller.stop(self.lives)
             self._well_ended()
@@ -135,19 +140,15 @@ class Simulation:
             KillDecided: runs.kill,
             PortChosen: leases.hold,
             PortReleased: leases.release,
+            LeaseGranted: leases.grant,
+            LeaseEnded: leases.release,
         }
 
     def _launch(self, decision: StartDecided) -> Launch:
+        if decision.service not in self.services:
+            raise ValueError(f"{decision.service} is no longer in nexus.toml")
         ports = dict.fromkeys(decision.ports.values(), "127.0.0.1")
         return Launch(decision.instance, (decision.service,), {}, "", "", ports=ports)
-
-    def _load(self) -> None:
-        assert self.controller is not None
-        assert self.platform is not None
-        if self.controller.state.services.declared != self.services:
-            self.platform.mailbox.post(Draft(configuration(self.services)))
-        if self.wants_up or self.phase == "calm":
-            self.ask("up")
 
     def _idle(self) -> None:
         assert self.controller is not None
@@ -160,10 +161,12 @@ class Simulation:
 
     # -- commands ----------------------------------------------------------------------------------
 
-    def ask(self, verb: Verb, *services: str) -> None:
+    def ask(self, verb: Verb, *services: str, **arguments: Value) -> None:
         """Somebody types a command; sometimes twice."""
         self.commands += 1
-        command = CommandReceived(verb=verb, services=services, command_id=f"c{self.commands}")
+        command = CommandReceived(
+            verb=verb, services=services, command_id=f"c{self.commands}", arguments=arguments
+        )  # fmt: skip
         self.asked.append(command)
         self._submit(command)
         if self.dice.random() < 0.2:
@@ -198,13 +201,24 @@ class Simulation:
         if self.phase != "faults":
             return
         self._ask_later()
-        if self.dice.random() < 0.2:
+        kind = self.dice.random()
+        if kind < 0.2:
             self._edit()
+        elif kind < 0.35:
+            self._lease()
         else:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
             self.world.counts[f"command {verb}"] += 1
             self.ask(verb, *(named if verb in ("start", "stop", "restart") else ()))
+
+    def _lease(self) -> None:
+        """Somebody asks for a port of their own, or gives one back."""
+        name = self.dice.choice(("alice", "bob", "notebook"))
+        verb: Verb = self.dice.choice(("lease", "lease", "release"))
+        self.world.counts[f"command {verb}"] += 1
+        term_seconds = self.dice.choice((None, 60.0, 3600.0)) if verb == "lease" else None
+        self.ask(verb, lease=name, term_seconds=term_seconds)
 
     def _edit(self) -> None:
         self.world.counts["the configuration is changed"] += 1

@@ -138,7 +138,8 @@ class Witness:
 
     def _leases(self, state: State) -> None:
         taken = [it.port for it in state.leases.by_name.values() if it.state not in ("refused", "released")]
-        insist(len(taken) == len(set(taken)), "a port is never leased twice", state.leases.by_name)
+        taken += state.personal.taken()
+        insist(len(taken) == len(set(taken)), "a port is never leased twice", (state.leases, state.personal))
 
     def _deadlines(self, state: State) -> None:
         for key, deadline in state.deadlines.by_key.items():
@@ -147,7 +148,7 @@ class Witness:
             if purpose in _FITTING:
                 fits = instance is not None and instance.state in _FITTING[purpose]
             else:
-                fits = key in state.alerts.active
+                fits = key in state.alerts.active or name in state.personal.by_name
             insist(fits, "no deadline outlives what it is for", (key, deadline, instance))
 
     def _hopeless(self, state: State) -> None:
