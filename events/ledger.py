@@ -19,11 +19,7 @@ from events.errors import DuplicateCommandError, OutOfOrderError
 REMEMBERED_MAX = 20_000
 """How many correlations are kept at hand; older ones are looked up."""
 
-_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
-"""Marks the first byte of the second half of a UUID as RFC 9562 wants it, and keeps six random bits."""
-
-
-_pack = struct.Struct(">Q").pack
+_pack = struct.Struct(">QQ").pack
 
 _KINDS = {
     kind: (name, schema, kind.stream in (InstanceEvent.stream, InstanceDecision.stream))
@@ -77,15 +73,12 @@ class Ledger:
     def _rows(self, batch: Sequence[Recorded]) -> list[Row]:
         versions, correlations, streams, lookup = self._versions, self._correlations, self._streams, self.lookup
         expected, at, previous = self.head.seq, self.head.at, self.head.hash
-        id_at, id_start = -1, b""
         rows: list[Row] = []
-        for it, id_end in zip(batch, _id_ends(len(batch)), strict=True):
+        for it, id in zip(batch, _ids(batch), strict=True):
             seq, moment, event, cause = it.seq, it.at, it.event, it.cause
             expected += 1
             if seq != expected or moment < at or (cause is not None and not 0 < cause < seq):
                 raise OutOfOrderError(_out_of_order(it, expected, at))
-            if moment != id_at:
-                id_at, id_start = moment, _id_start(moment)
             at = moment
             kind, schema, of_instance = _KINDS[type(event)]
             if of_instance:
@@ -101,7 +94,7 @@ class Ledger:
             )
             data = encode(event)
             header = (
-                seq, id_start + id_end, stream, version, kind, schema,
+                seq, id, stream, version, kind, schema,
                 at, it.seen, cause, correlation, it.basis, it.actor,
             )  # fmt: skip
             previous = sha256(previous + encode_header(header) + sha256(data).digest()).digest()
@@ -136,13 +129,10 @@ def _out_of_order(it: Recorded, seq: Position, at: Micros) -> str:
     return f"{kind} at position {seq}: its cause {it.cause} is not an earlier event."
 
 
-def _id_start(at: Micros) -> bytes:
-    """The first half of a UUIDv7 (RFC 9562, method 3): milliseconds, version, and the microseconds within."""
-    return _pack(at // 1000 << 16 | 0x7000 | at % 1000 << 2)
-
-
-def _id_ends(count: int) -> list[bytes]:
-    """The random second halves of as many UUIDs."""
-    chance = bytearray(os.urandom(8 * count))
-    chance[::8] = chance[::8].translate(_VARIANT)
-    return [half for (half,) in struct.iter_unpack("8s", chance)]
+def _ids(batch: Sequence[Recorded]) -> list[bytes]:
+    """A UUIDv7 (RFC 9562, method 3) for each: milliseconds, version, the microseconds within, variant, chance."""
+    chance = struct.unpack(f">{len(batch)}Q", os.urandom(8 * len(batch)))
+    return [
+        _pack(it.at // 1000 << 16 | 0x7000 | it.at % 1000 << 2, 1 << 63 | half >> 2)
+        for it, half in zip(batch, chance, strict=True)
+    ]
