@@ -28,6 +28,13 @@ class LinuxSystem:
 
     second = os.sysconf("SC_CLK_TCK")
 
+    def __init__(self) -> None:
+        """Raises RuntimeError on a kernel that can't do what we need."""
+        try:
+            os.close(os.pidfd_open(os.getpid()))
+        except OSError as error:
+            raise RuntimeError(f"this kernel has no pidfds ({error}); Linux 5.4 or later is needed") from error
+
     def watch(self, pid: int) -> int:
         """A pidfd."""
         return os.pidfd_open(pid)

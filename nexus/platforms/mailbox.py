@@ -36,18 +36,21 @@ class AsyncMailbox:
         """Everything left since the last call; sleeps until there is something, or until `until`."""
         with self._guard:
             self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-            empty = not self._left
-        if empty:
-            await self._sleep(until)
+        while not (left := self._take()) and await self._sleep(until):
+            continue
+        return left or self._take()
+
+    def _take(self) -> list[Draft]:
         with self._guard:
             self._awake.clear()
             left, self._left = self._left, []
         return left
 
-    async def _sleep(self, until: Micros | None) -> None:
+    async def _sleep(self, until: Micros | None) -> bool:
+        """Whether something woke us in time; it may have been taken already: a thread posts first and wakes us second."""
         timeout = None if until is None else max(0, until - self._clock.now()) / 1e6
         try:
             async with asyncio.timeout(timeout):
-                await self._awake.wait()
+                return await self._awake.wait()
         except TimeoutError:
-            pass
+            return False

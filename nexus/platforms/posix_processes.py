@@ -12,25 +12,26 @@ import os
 import signal as signals
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from events.catalog import (
     Event,
     RunAbandoned,
     RunAdopted,
+    RunExited,
     RunRefused,
     RunStarted,
     SignalSent,
 )
 from events.envelope import Draft, Position
-from nexus.platforms import posix_launch, posix_record
+from nexus.platforms import posix_launch, posix_record, run_files
 from nexus.platforms.base import Launch, Sockets
 from nexus.platforms.posix_launch import default_shell
 from nexus.platforms.posix_record import Claim, Record
 from nexus.platforms.posix_status import exited
-from nexus.platforms.posix_system import System
+from nexus.platforms.posix_system import Process, System
 from nexus.platforms.posix_tree import Tree, Zombies, group_lives, kill_group, reap, signal_group
+from nexus.platforms.posix_watch import Watch
 
 ADOPTION_LOOK_SECONDS = 0.0005
 ADOPTION_WAIT_SECONDS = 0.005
@@ -49,31 +50,6 @@ PATIENCE_SECONDS = 60.0
 
 SURVIVED_BY_SHIM = frozenset({"HUP", "INT", "QUIT", "ABRT", "PIPE", "ALRM", "TERM", "USR1", "USR2"})
 """The signals that may be sent to the whole group, since the shim traps them."""
-
-
-@dataclass
-class Watch:
-    """One run that is followed by `handle`, a descriptor of its shim or, where that was killed, of its service `pid`.
-
-    `leader` is the shim while that one is watched, else 0; its number stays the name of the run's `session`. `here`
-    says that we began the run, so that its orphans come to us, and `since` when. `asked` is the signal that asked it
-    to end.
-    """
-
-    run: Position
-    instance: str
-    leader: int
-    pid: int
-    session: int = 0
-    here: bool = False
-    since: int = 0
-    handle: int = -1
-    asked: str = ""
-    announced: bool = True
-    looks: int = 0
-    wait_status: int | None = None
-    cleaning_since: float = 0.0
-    left_behind: bool = False
 
 
 class PosixProcesses:
@@ -127,7 +103,9 @@ class PosixProcesses:
         watch = self._watched.get(run)
         number = getattr(signals, f"SIG{signal}", None)
         reached = 0
-        if watch is not None and number is not None:
+        if watch is not None and number is not None and not watch.pid:
+            reached = self._signal_before_it_began(watch, signal, number)
+        elif watch is not None and number is not None:
             whole = self._tree(watch)
             if not tree:
                 watch.asked = signal
@@ -152,12 +130,16 @@ class PosixProcesses:
             if settled or time.monotonic() > give_up_at:
                 break
             time.sleep(ADOPTION_LOOK_SECONDS)
-        watch = Watch(run, instance, 0, record.pid)
+        watch = Watch(run, instance, 0, record.pid, record.shim)
         if event := self._found(watch, record):
             return [Draft(event)]
         self._watched[run] = watch
         self._later(self._adopt_later, watch)
         return []
+
+    def begun(self) -> dict[Position, str]:
+        """Every run that was begun here and is not forgotten, with its instance."""
+        return run_files.begun(self.runs)
 
     def forget(self, run: Position) -> None:
         """Remove what was kept to find the run again; called once its end is recorded."""
@@ -165,8 +147,8 @@ class PosixProcesses:
 
     # -- beginning -----------------------------------------------------------------------------
 
-    def _begun(self, watch: Watch) -> RunStarted | RunRefused | None:
-        """Its start, once the shim has told the pid; its refusal, when there will be none."""
+    def _begun(self, watch: Watch) -> RunStarted | RunRefused | RunExited | None:
+        """Its start, once the shim has told the pid; its refusal, or its end by our signal, when there will be none."""
         record = self._read(watch)
         if not record.pid and record.held:
             return None
@@ -178,6 +160,8 @@ class PosixProcesses:
             watch.since = max(0, made - self._system.second)
             return RunStarted(instance=watch.instance, run=watch.run, pid=record.pid, created=made)
         self._drop(watch)
+        if watch.asked:
+            return RunExited(instance=watch.instance, run=watch.run, signal=watch.asked, detail="before it began")
         self.forget(watch.run)
         return posix_launch.refused_by_shell(watch.run, watch.instance, record.messages)
 
@@ -259,28 +243,34 @@ class PosixProcesses:
         self._watched.pop(watch.run, None)
         self._close(watch)
 
-    def _close(self, watch: Watch) -> None:
+    def _close(self, watch: Watch) -> int | None:
+        """Follow it no longer; the wait status of the shim, if that was followed and is our child."""
         if watch.handle >= 0:
             asyncio.get_running_loop().remove_reader(watch.handle)
             self._system.unwatch(watch.handle)
             watch.handle = -1
-        if watch.leader:  # it is dead or dying, so this does not take long
-            reap(watch.leader, 0)
-            watch.leader = 0
+        leader, watch.leader = watch.leader, 0
+        return reap(leader, 0) if leader else None  # it is dead or dying, so this does not take long
 
     # -- ending --------------------------------------------------------------------------------
 
     def _ended(self, watch: Watch) -> None:
         """The watched process ended: with everything that it started, or there is more to do."""
         record = self._read(watch)
+        watch.pid = record.pid
         shim_ended = watch.leader > 0
         if shim_ended and record.status is not None and not watch.asked:
             kill_group(watch.leader)  # before the leader is reaped: until then the number is its own
         if not shim_ended and self._status_is_still_to_come(watch):
             return
-        self._close(watch)
-        if shim_ended and record.status is None and self._follow(watch, record.pid, record):
-            return
+        shim_status = self._close(watch)
+        if shim_ended and record.status is None:
+            if self._follow(watch, record.pid, record):
+                return
+            # They died together: it came to us, or the shim reaped it and could not write that down any more.
+            watch.wait_status = reap(record.pid)
+            if watch.wait_status is None and shim_status is not None:
+                watch.wait_status, watch.with_shim = shim_status, True
         if self._is_gone(watch, record):
             self._finish(watch, record)
         else:
@@ -293,8 +283,8 @@ class PosixProcesses:
             return False
         if not watch.here:
             return not self._tree(watch).members()
-        orphans = self._orphans()
-        return not (orphans and any(self._tree(watch).owns(pid) for pid in orphans))
+        tree = Tree(self._system, self._path(watch.run), since=watch.since)
+        return not any(it.session == watch.session or tree.owns(it.pid) for it in self._orphans())
 
     def _status_is_still_to_come(self, watch: Watch) -> bool:
         """A service without its shim is reaped by init, a moment after its end; only then its status can be had."""
@@ -336,7 +326,9 @@ class PosixProcesses:
             self._post(Draft(begun, watch.run))
         if not record.pid:
             return
-        details = ["what it left behind was killed"] if watch.left_behind else []
+        details = ["the shell that watched it ended with it"] if watch.with_shim else []
+        if watch.left_behind:
+            details.append("what it left behind was killed")
         if record.held:
             details.append("something that this user may not see or kill has survived it")
         end = exited(watch.run, watch.instance, record, self._shell, watch.wait_status, "; ".join(details))
@@ -349,15 +341,13 @@ class PosixProcesses:
 
     def _tree(self, watch: Watch) -> Tree:
         """Who belongs to the run; of our own orphans also those that have only its session left."""
-        orphans = frozenset(
-            pid for pid in self._orphans() if (process := self._system.look(pid)) and process.session == watch.session
-        )  # fmt: skip
-        return Tree(
-            self._system, self._path(watch.run), watch.leader, orphans if watch.here else frozenset(), watch.since
-        )
+        ours = (it.pid for it in self._orphans() if watch.here and it.session == watch.session)
+        return Tree(self._system, self._path(watch.run), watch.leader, frozenset(ours), watch.since)
 
-    def _orphans(self) -> set[int]:
-        return self._system.children() - {watch.leader for watch in self._watched.values()}
+    def _orphans(self) -> list[Process]:
+        """Those of our children that are alive and that we did not start."""
+        pids = self._system.children() - {watch.leader for watch in self._watched.values()}
+        return [process for pid in pids if (process := self._system.look(pid)) is not None and not process.zombie]
 
     def _sweep(self) -> None:
         self._zombies.look({watch.leader for watch in self._watched.values()})
@@ -379,6 +369,11 @@ class PosixProcesses:
                 self._later(call, watch, delay)
 
         asyncio.get_running_loop().call_later(delay, again)
+
+    def _signal_before_it_began(self, watch: Watch, signal: str, number: int) -> int:
+        """The shim has not said the service's pid yet: what there is of the run is ended with it."""
+        watch.asked = signal
+        return signal_group(self._system, watch.session, number, 0, 0)
 
     def _signal_group(self, watch: Watch, signal: str, number: int) -> int:
         """Signal the group that the service is in; the shim survives only what it traps."""

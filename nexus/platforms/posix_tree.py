@@ -103,7 +103,7 @@ class Zombies:
 def reap(pid: int, options: int = os.WNOHANG) -> int | None:
     """The wait status of a child of ours that has ended, else None."""
     try:
-        ended, status = os.waitpid(pid, options)
+        ended, status = os.waitpid(pid, options) if pid > 0 else (0, 0)  # 0 would be any child of our group
     except ChildProcessError:  # it was started by an earlier supervisor
         return None
     return status if ended else None

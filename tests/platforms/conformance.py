@@ -88,6 +88,11 @@ async def start(machine: Machine, run: Position, program: Program, port: int = 0
     return await seen(machine, RunStarted, machine.processes.start(run, machine.launch(program, port)))
 
 
+async def refusal(machine: Machine, drafts: Sequence[Draft]) -> RunRefused:
+    """Why a run did not begin, told at once or a moment later."""
+    return await seen(machine, RunRefused, drafts)
+
+
 def only(drafts: Sequence[Draft], kind: type[E]) -> E:
     """The one event that was answered."""
     assert [type(draft.event) for draft in drafts] == [kind]
@@ -122,7 +127,7 @@ class ProcessesConformance:
 
     async def test_a_missing_program_is_refused(self, machine: Machine) -> None:
         """A run that can't begin is refused at once, with advice."""
-        refused = only(machine.processes.start(1, machine.launch("missing")), RunRefused)
+        refused = await refusal(machine, machine.processes.start(1, machine.launch("missing")))
         assert (refused.run, refused.instance) == (1, "web.1")
         assert refused.error
         assert refused.advice
@@ -130,7 +135,7 @@ class ProcessesConformance:
     async def test_a_port_of_a_stranger_is_refused_with_its_owner(self, machine: Machine) -> None:
         """Who would find its port taken is not started at all."""
         with machine.occupy(machine.free_port):
-            refused = only(machine.processes.start(1, machine.launch("lives", machine.free_port)), RunRefused)
+            refused = await refusal(machine, machine.processes.start(1, machine.launch("lives", machine.free_port)))
         assert refused.port == machine.free_port
         assert refused.owner is not None
         assert str(machine.free_port) in refused.error
@@ -138,13 +143,13 @@ class ProcessesConformance:
     async def test_no_run_begins_twice(self, machine: Machine) -> None:
         """A run that lives is not started again."""
         await start(machine, 1, "lives")
-        assert "before" in only(machine.processes.start(1, machine.launch("lives")), RunRefused).error
+        assert "before" in (await refusal(machine, machine.processes.start(1, machine.launch("lives")))).error
 
     async def test_a_run_that_ended_does_not_begin_again(self, machine: Machine) -> None:
         """A run's name is used for one process life only."""
         await start(machine, 1, "exits 0")
         await seen(machine, RunExited)
-        assert "before" in only(machine.processes.start(1, machine.launch("lives")), RunRefused).error
+        assert "before" in (await refusal(machine, machine.processes.start(1, machine.launch("lives")))).error
 
     async def test_a_run_ends_when_it_is_asked(self, machine: Machine) -> None:
         """A stop reaches it and its end is posted."""
@@ -197,7 +202,7 @@ class ProcessesConformance:
         """A decision without a process is closed for good."""
         later = machine.successor()
         assert only(later.processes.adopt(1, "web.1"), RunAbandoned).run == 1
-        assert "before" in only(later.processes.start(1, later.launch("lives")), RunRefused).error
+        assert "before" in (await refusal(later, later.processes.start(1, later.launch("lives")))).error
 
     async def test_a_forgotten_run_does_not_disturb_others(self, machine: Machine) -> None:
         """Once an end is recorded, nothing is left of it; forgetting twice is harmless."""

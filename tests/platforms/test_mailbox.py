@@ -63,3 +63,18 @@ def test_a_post_before_and_after_the_loop_is_harmless() -> None:
     posting = threading.Thread(target=mailbox.post, args=(draft(2),))
     posting.start()
     posting.join()
+
+
+async def test_a_late_wake_up_is_no_observation() -> None:
+    """What woke us may have been taken already: the wait goes on until there is something, or its moment comes."""
+    clock = AnchoredClock()
+    mailbox = AsyncMailbox(clock)
+    mailbox.post(draft(1))
+    assert await mailbox.wait(None) == [draft(1)]
+    until = clock.now() + 20_000
+    posting = threading.Thread(target=mailbox.post, args=(draft(2),))
+    posting.start()
+    posting.join()
+    assert await mailbox.wait(None) == [draft(2)]
+    assert await mailbox.wait(until) == []
+    assert clock.now() >= until
