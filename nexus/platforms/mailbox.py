@@ -47,7 +47,7 @@ class AsyncMailbox:
         return left
 
     async def _sleep(self, until: Micros | None) -> bool:
-        """Whether something woke us in time; it may have been taken already: a thread posts first and wakes us second."""
+        """Whether something woke us in time; it may have been taken already: threads post first, then wake us."""
         timeout = None if until is None else max(0, until - self._clock.now()) / 1e6
         try:
             async with asyncio.timeout(timeout):
