@@ -144,11 +144,14 @@ VERBS = {
     "start": "{} to start",
     "stop": "{} to stop",
     "restart": "{} to restart",
+    "lease": "the lease {lease}",
+    "release": "the lease {lease} to end",
 }
 
 
 def _asked(event: CommandReceived) -> str:
-    return "somebody asked for " + VERBS[event.verb].format(" and ".join(event.services) or "every service")
+    names = " and ".join(event.services) or "every service"
+    return "somebody asked for " + VERBS[event.verb].format(names, lease=event.arguments.get("lease", ""))
 
 
 def _due(event: DeadlineReached) -> str:

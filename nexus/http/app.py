@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from nexus.http import commands, metrics, openapi, pages, shown
+from nexus.http import metrics, openapi, pages, shown
 from nexus.http.commands import KEY_LENGTH_MAX
 from nexus.http.feed import Feed, FeedQuery
 from nexus.http.limits import Rate, Streams
@@ -89,8 +89,8 @@ class Api:
             return self.feed.respond(asked, request.headers)
         if operation.sort == "command":
             self.commands.check(caller.name, "commands")
-            verb: Any = operation.handler
-            answer: Any = await commands.command(self.tail, caller, _key(request), verb, asked)
+            carry_out: Any = operation.handler
+            answer: Any = await carry_out(self.tail, caller, _key(request), asked)
         else:
             answer = await self.actions[str(operation.handler)](caller, asked)
         return Response(msgspec.json.encode(answer), operation.status, media_type=operation.media_type)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
+from events.catalog import Value
 from events.envelope import Position
 from nexus.http import queries, shown
 from nexus.http.operation import Asked
@@ -25,6 +27,7 @@ from projections.state import State
 WAIT_SECONDS_MAX = 120.0
 ANSWER_SECONDS = 10.0
 KEY_LENGTH_MAX = 100
+EMPTY: Mapping[str, Value] = {}
 
 
 class CommandQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,10 +39,10 @@ class CommandQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def command(
+    verb: Literal["start", "stop", "restart"],
     tail: Tail,
     caller: Caller,
     key: str,
-    verb: Literal["start", "stop", "restart"],
     asked: Asked[OfService, CommandQuery],
 ) -> shown.Accepted:
     """Record a command for one service under the caller's `key`; the same key gives the same position.
@@ -50,7 +53,7 @@ async def command(
     await tail.sync()
     if not queries.is_shown(tail.state, name):
         raise queries.no_such_service(tail.state, name)
-    seq = await submit(tail, caller, key, verb, (name,))
+    seq = await submit(tail, caller, key, verb, services=(name,))
     if not asked.query.wait:
         return shown.Accepted(seq, None)
 
@@ -62,10 +65,18 @@ async def command(
     return shown.Accepted(seq, shown.Outcome(done, found.state, found.health, found.why))
 
 
-async def submit(tail: Tail, caller: Caller, key: str, verb: str, names: tuple[str, ...]) -> Position:
+async def submit(
+    tail: Tail,
+    caller: Caller,
+    key: str,
+    verb: str,
+    services: Sequence[str] = (),
+    arguments: Mapping[str, Value] = EMPTY,
+) -> Position:
     """The position of the command's event; raises Problem 503 where it could not be recorded."""
     payload = msgspec.json.encode({
-        "verb": verb, "services": names, "command_id": key or str(uuid.uuid4()), "actor": caller.name,
+        "verb": verb, "services": services, "command_id": key or str(uuid.uuid4()), "actor": caller.name,
+        "arguments": arguments,
     })  # fmt: skip
     try:
         lines = await asyncio.to_thread(lambda: list(request(tail.home, payload, ANSWER_SECONDS)))

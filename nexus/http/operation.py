@@ -51,7 +51,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()
     sort: Literal["state", "log", "command", "action", "stream"] = "action"
     handler: Callable[..., Any] | str
-    """The pure question itself, or the name of what the application does."""
+    """The pure question or the command itself, or the name of what the application does."""
 
     def statuses(self) -> list[int]:
         """Every problem that it may answer."""
@@ -114,6 +114,19 @@ async def body_of(request: Request, kind: type[msgspec.Struct] | None) -> msgspe
     if content_type != "application/json":
         raise Problem(415, "the Content-Type header", "application/json", content_type[:100], "Send JSON and say so.")
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.convert(_integral(msgspec.json.decode(raw)), kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "the body", f"JSON of {kind.__name__}", str(error), "Mend it.") from error
+
+
+def _integral(value: Any) -> Any:
+    """The same JSON with 3.0 as 3, which JSON Schema takes for an integer."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _integral(it) for name, it in value.items()}
+        case list():
+            return [_integral(it) for it in value]
+        case _:
+            return value

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from nexus.http import commands, feed, leases, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
-from projections import views
+from projections import event_views, views
 from projections.explanation import Explanation
 
 
@@ -69,7 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
          queries.explain, place=OfEvent, query=AtQuery),
     _log("decisions", "/api/decisions", "history", "A page of the decisions.", shown.DecisionsPage,
          queries.decisions, query=PageQuery),
-    _log("decision", "/api/decisions/{id}", "history", "One decision.", event_event_views.DecisionView, queries.decision,
+    _log("decision", "/api/decisions/{id}", "history", "One decision.", event_views.DecisionView, queries.decision,
          place=OfEvent, query=AtQuery),
     _log("decision_explanation", "/api/decisions/{id}/explanation", "history", "Why a decision was taken.",
          Explanation, queries.explain, place=OfEvent, query=AtQuery),

@@ -16,7 +16,7 @@ from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
-from projections import views
+from projections import event_views, views
 from projections.conditions import is_internal
 from projections.explanation import Explanation, explanation
 from projections.moments import Moment, MomentError, iso, parse
@@ -223,11 +223,11 @@ def decisions(known: Known, asked: Asked[Nothing, PageQuery]) -> shown.Decisions
     query = asked.query
     streams = [f"service/{query.service}"] if query.service else []
     rows, following = _page(known, query, DECISION_KINDS, streams, query.after)
-    found = [event_event_views.decision(row.recorded, _outcome(known, row.seq)) for row in rows]
+    found = [event_views.decision(row.recorded, _outcome(known, row.seq)) for row in rows]
     return shown.DecisionsPage(known.state.seq, iso(known.now), found, following)
 
 
-def decision(known: Known, asked: Asked[OfEvent, AtQuery]) -> event_event_views.DecisionView:
+def decision(known: Known, asked: Asked[OfEvent, AtQuery]) -> event_views.DecisionView:
     """One decision."""
     stored = known.reader.get(asked.place.id) if asked.place.id <= known.state.seq else None
     if stored is None or stored.kind not in DECISION_KINDS:
@@ -235,7 +235,7 @@ def decision(known: Known, asked: Asked[OfEvent, AtQuery]) -> event_event_views.
             404, f"decision {asked.place.id}", "the position of a decision", stored.kind if stored else "no event",
             "GET /api/decisions lists them.",
         )  # fmt: skip
-    return event_event_views.decision(stored.recorded, _outcome(known, stored.seq))
+    return event_views.decision(stored.recorded, _outcome(known, stored.seq))
 
 
 def _outcome(known: Known, seq: Position) -> Position | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -13,7 +14,6 @@ from pathlib import Path
 import msgspec
 
 from events.envelope import Position, Recorded
-from events.errors import LogError
 from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.platforms.control import ControlError, request
@@ -31,6 +31,7 @@ IDLE_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 PING_SECONDS = 2.0
 
+logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,8 +91,10 @@ class Tail:
     async def run(self) -> None:
         """Follow the log until cancelled; a log that can't be read at the moment is tried again."""
         while True:
-            with contextlib.suppress(LogError, OSError):
+            try:
                 await self.sync()
+            except Exception:
+                logger.exception("the log could not be followed; it is tried again")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_seconds()):
                     await self._asked.wait()

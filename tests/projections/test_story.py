@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
@@ -49,6 +50,7 @@ from events.catalog import (
     StopDecided,
     SupervisorStarted,
     SupervisorStopped,
+    Verb,
 )
 from events.codec import KINDS
 from nexus.policies.step import POLICIES
@@ -282,3 +284,11 @@ def test_changes_of_a_supervisor_that_goes(verb: str, told: str) -> None:
     command = CommandReceived(verb=verb)  # type: ignore[arg-type]
     after = evolve_all(before, [type(asked)(LAST + 1, asked.at + 1, command)])
     assert f"supervisor: {told}" in changes(before, after)
+
+
+@pytest.mark.parametrize("verb", get_args(Verb))
+def test_every_wish_is_told(verb: Verb) -> None:
+    """Whatever somebody can ask for has its words, and a lease its name."""
+    said = sentence(CommandReceived(verb=verb, services=(), arguments={"lease": "mine"}))
+    assert said.startswith("somebody asked for ")
+    assert ("mine" in said) == (verb in ("lease", "release"))
