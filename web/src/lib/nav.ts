@@ -5,6 +5,13 @@ export interface Entry { view: View; title: string; key: string }
 export const NAVIGATION: { title: string; entries: Entry[] }[] = [
   { title: 'State', entries: [
     { view: 'overview', title: 'Overview', key: 'o' },
+    { view: 'services', title: 'Services', key: 's' },
+  ] },
+  { title: 'Why', entries: [
+    { view: 'why', title: 'Decisions', key: 'd' },
+    { view: 'history', title: 'Events', key: 'e' },
+    { view: 'logs', title: 'Logs', key: 'l' },
+    { view: 'alerts', title: 'Alerts', key: 'a' },
   ] },
 ]
 export const ENTRIES = NAVIGATION.flatMap((it) => it.entries)
