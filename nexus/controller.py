@@ -100,15 +100,20 @@ class Controller:
         ])  # fmt: skip
 
     def _lost_runs(self) -> list[Draft]:
-        """Runs that the world knows and the history does not: they were decided in a part of the log that is lost."""
-        known = self.state.services.runs
-        return [
-            draft
-            for run, instance in self.processes.begun().items()
-            if run not in known
-            for draft in self.processes.adopt(run, instance)
-            or [Draft(RunAdopted(instance=instance, run=run, pid=0))]
-        ]  # fmt: skip
+        """Runs that live and that the history does not know: they were decided in a part of the log that is lost.
+
+        One that has ended is forgotten: mostly its end was recorded, and only the forgetting was interrupted.
+        """
+        found: list[Draft] = []
+        for run, instance in self.processes.begun().items():
+            if run in self.state.services.runs:
+                continue
+            drafts = self.processes.adopt(run, instance) or [Draft(RunAdopted(instance=instance, run=run, pid=0))]
+            if isinstance(drafts[0].event, RunAdopted):
+                found += drafts
+            else:
+                self.processes.forget(run)
+        return found
 
     async def run(self) -> None:
         """Until a shutdown is completed."""
