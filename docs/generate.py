@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from nexus.cli.checks import Check
 from nexus.cli.compare import Shown
 from nexus.cli.replay import Turn
 from nexus.config.reference import reference
+from nexus.http import openapi
+from nexus.http.operations import OPERATIONS
 from projections import event_views, views
 from projections.explanation import Explanation
 
@@ -151,6 +154,9 @@ whether it came true, and if not why, by service; `up` has `url` too |
 | `lease NAME` | [lease](#leaseview) |
 | `release` | `{seq, name, port}` |
 | `logs` | `{instance, line}`, one a line |
+| `open` | `{url, lasts_seconds}`: an address that is good once; with `--print` too |
+| `token` | `show`: `{token}` · `add`: `{token, name, role, expires_at}` · `list`: `{tokens}`, each of them \
+`{name, role, created_at, expires_at}` · `revoke`: `{name}` |
 | `verify` | `{ok, files: [path], events, head: {seq, at, hash}, problems: [text]}` |
 | `doctor` | `{ok, checks}`, each of them a [check](#check) |
 | `init` | `{file}` |
@@ -203,6 +209,50 @@ def structs_in(types: tuple[object, ...]) -> Iterator[Struct]:
         yield from structs_in(get_args(it))
 
 
+# -- the web API ---------------------------------------------------------------------------------
+
+
+def operations_page() -> str:
+    """Every operation of the web API."""
+    document = openapi.document(OPERATIONS, "")
+    rows = ["| method | path | role | answer |", "|---|---|---|---|"]
+    for it in OPERATIONS:
+        anchor = (
+            f"{it.method} {it.path}".lower().replace("/", "").replace(" ", "-").translate(str.maketrans("", "", "{}."))
+        )
+        path = f"[`{it.path}`](#{anchor})"
+        rows.append(f"| {it.method} | {path} | {it.role or 'anybody'} | {form(it.answer, it.media_type)} |")
+    parts = ["# Operations of the web API", made_from("nexus/http/operations.py"), "\n".join(rows)]
+    below = list[Struct]()
+    for it in OPERATIONS:
+        parts += [f"### {it.method} {it.path}", it.summary, parameters(document["paths"][it.path][it.method.lower()])]
+        parts += [f"The body is a [{it.body.__name__}](#{it.body.__name__.lower()})." if it.body else ""]
+        below += [one for one in (it.body, it.answer) if isinstance(one, type) and one is not str and one not in below]
+    for one in list(below):
+        below += [other for other in nested(one) if other not in below]
+    parts += ["## Types"]
+    parts += [part for it in sorted(below, key=lambda one: one.__name__)
+              for part in (f"### {it.__name__}", documented(it), table(it, hidden=()))]  # fmt: skip
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def form(answer: Any, media_type: str) -> str:
+    """What an operation answers."""
+    return f"[{answer.__name__}](#{answer.__name__.lower()})" if answer is not str else media_type.partition(";")[0]
+
+
+def parameters(operation: dict[str, Any]) -> str:
+    """What an operation takes in its path, query and headers."""
+    rows = []
+    for it in operation["parameters"]:
+        schema = it["schema"]
+        choices = " or ".join(map(json.dumps, schema.get("enum", [])))
+        limits = [f"{word} {schema[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
+        kind = choices or " ".join([schema.get("type", "text"), *limits])
+        rows.append(f"| `{it['name']}` | {it['in']} | {kind} | {it.get('description', '')} |")
+    return "\n".join(["| parameter | in | type | meaning |", "|---|---|---|---|", *rows]) if rows else ""
+
+
 # -- the command line ----------------------------------------------------------------------------
 
 
@@ -235,6 +285,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": reference,
     "events.md": events_page,
     "json.md": json_page,
+    "operations.md": operations_page,
 }
 
 

@@ -69,6 +69,12 @@ def _leases() -> typer.Typer:
     return app
 
 
+def _web() -> typer.Typer:
+    from nexus.cli.web import app
+
+    return app
+
+
 def _care() -> typer.Typer:
     from nexus.cli.care import app
 
@@ -84,7 +90,8 @@ def _setup() -> typer.Typer:
 COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
-    "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "verify": _care, "doctor": _care,
+    "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
+    "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,
 }  # fmt: skip
