@@ -66,7 +66,9 @@ export function listed(names: string[]): string {
 }
 
 export function sentence(text: string): string {
-  return text ? text.charAt(0).toUpperCase() + text.slice(1) : text
+  // Names stay as they are declared: `web.1 started`.
+  if (/^\S*[.\d/]/.test(text)) return text
+  return text.replace(/^(tcp|udp)\b/, (it) => it.toUpperCase()).replace(/^./, (it) => it.toUpperCase())
 }
 
 export function value(it: unknown): string {

@@ -21,3 +21,11 @@ export const MEANING: Record<Shape, string> = {
 export function isDecision(kind: string): boolean {
   return /\.(decided|scheduled|given_up|chosen|released|raised|resolved)$/.test(kind) || kind === 'shutdown.completed'
 }
+
+/** How a decision went, from its rule and the event that it led to. */
+export function outcomeOf(rule: string, outcome: number | null): { shape: Shape; word: string } {
+  if (rule === 'alerts.over') return { shape: 'done', word: 'over' }
+  if (rule.startsWith('alerts.')) return { shape: 'warn', word: 'told' }
+  if (rule === 'restart.given_up') return { shape: 'bad', word: 'stays down until started' }
+  return outcome ? { shape: 'ok', word: 'carried out' } : { shape: 'wait', word: 'no outcome yet' }
+}

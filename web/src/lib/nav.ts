@@ -6,6 +6,8 @@ export const NAVIGATION: { title: string; entries: Entry[] }[] = [
   { title: 'State', entries: [
     { view: 'overview', title: 'Overview', key: 'o' },
     { view: 'services', title: 'Services', key: 's' },
+    { view: 'graph', title: 'Graph', key: 'g' },
+    { view: 'ports', title: 'Ports', key: 'p' },
   ] },
   { title: 'Why', entries: [
     { view: 'why', title: 'Decisions', key: 'd' },

@@ -1,13 +1,15 @@
 import type { Component } from 'svelte'
 import type { View } from '../lib/route.svelte'
 import Alerts from './Alerts.svelte'
+import Graph from './Graph.svelte'
 import History from './History.svelte'
 import Logs from './Logs.svelte'
 import Overview from './Overview.svelte'
+import Ports from './Ports.svelte'
 import Services from './Services.svelte'
 import Why from './Why.svelte'
 
 export const VIEWS: Record<View, Component> = {
-  overview: Overview, services: Services, graph: Overview, ports: Overview, why: Why, history: History, logs: Logs,
+  overview: Overview, services: Services, graph: Graph, ports: Ports, why: Why, history: History, logs: Logs,
   alerts: Alerts,
 }
