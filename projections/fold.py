@@ -28,8 +28,3 @@ class Fold(Generic[S]):
             return handler
 
         return register
-
-    def evolve(self, projection: S, recorded: Recorded) -> S:
-        """What is known once `recorded` has happened."""
-        handler = self.handlers.get(type(recorded.event))
-        return projection if handler is None else handler(projection, recorded, recorded.event)

@@ -4,49 +4,20 @@ from __future__ import annotations
 
 from events.catalog import (
     CommandReceived,
-    ConfigurationLoaded,
-    DeadlineReached,
     Decision,
-    Event,
     LeaseEnded,
     LeaseGranted,
     LeaseReviewScheduled,
     PortClosed,
-    PortHeld,
     PortOpened,
     PortRefused,
     SupervisorStarted,
     Value,
 )
-from events.envelope import Draft, Recorded
+from events.envelope import Draft
 from nexus.policies.check import check
 from nexus.policies.step import step
-from projections.state import State
-
-SECOND = 1_000_000
-
-
-class World:
-    """A history that grows by turns, whose every granted port is held."""
-
-    def __init__(self) -> None:
-        self.state, self.history = State(), list[Recorded]()
-        self.when(SupervisorStarted(pid=1), ConfigurationLoaded(project="p"))
-
-    def when(self, *events: Event, after_seconds: float = 0.01) -> list[Decision]:
-        """What is decided when this happens."""
-        at = self.state.at + int(after_seconds * SECOND) + 1
-        self.state, turn = step(self.state, [Draft(event) for event in events], at)
-        self.history += turn
-        decided = [it.event for it in turn if isinstance(it.event, Decision)]
-        held = [PortHeld(lease=it.lease, port=it.port) for it in decided if isinstance(it, LeaseGranted)]
-        return decided + (self.when(*held) if held else [])
-
-    def due(self, lease: str) -> list[Decision]:
-        """What is decided when the deadline of a lease comes."""
-        due = self.state.deadlines.by_key[f"lease:{lease}"].due
-        later = (due - self.state.at) / SECOND
-        return self.when(DeadlineReached(key=f"lease:{lease}", due=due), after_seconds=later)
+from tests.given import World
 
 
 def asked(lease: str, **arguments: Value) -> CommandReceived:
@@ -78,10 +49,10 @@ def test_the_example_of_the_mission() -> None:
     world.when(opened(3000))
     world.when(asked("plugin", first=3000, last=3999))
     world.when(opened(3001), after_seconds=5)
-    world.due("plugin")
+    world.due("lease:plugin")
     (review,) = world.when(closed(3001), after_seconds=4_000)
     assert isinstance(review, LeaseReviewScheduled)
-    (ended,) = world.due("plugin")
+    (ended,) = world.due("lease:plugin")
     assert isinstance(ended, LeaseEnded)
     assert (ended.port, ended.rule, ended.values["free for"]) == (3001, "leases.unused", "300 seconds")
     granted = world.when(asked("next", first=3000, last=3999), after_seconds=5)[0]
@@ -95,7 +66,7 @@ def test_a_lease_with_a_term_keeps_to_it() -> None:
     world = World()
     world.when(asked("job", term_seconds=60))
     world.when(opened(world.state.personal.by_name["job"].port))
-    (ended,) = world.due("job")
+    (ended,) = world.due("lease:job")
     assert isinstance(ended, LeaseEnded)
     assert ended.rule == "leases.expired"
 
