@@ -112,21 +112,35 @@ def _running(peer: Peer, folder: Path, starts: Starts) -> Iterator[list[subproce
     finally:
         if peer.stop:
             subprocess.run(peer.stop(folder), check=False, capture_output=True, timeout=60)
-        for process in processes:
-            for one in [*_tree(process.pid, starts), process.pid]:
+        while left := [*_of_folder(folder), *_services(starts)]:
+            for pid in left:
                 with contextlib.suppress(OSError):
-                    os.kill(one, signal.SIGKILL)
-            process.wait()
-        starts.drain()
-        for pid in {pid for pids in starts.pids.values() for pid in pids}:
-            if _is_service(pid):
-                os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
+            for process in processes:
+                process.wait()
 
 
-def _is_service(pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).cmdline()[:1] in (["sleep"], ["/bin/sh"])
-    return False
+def _of_folder(folder: Path) -> list[int]:
+    """The processes that work in our folder or name it: the supervisor, and the helpers that outlive it."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            ours = str(folder) in (process.cwd(), *process.cmdline()) or process.cwd().startswith(f"{folder}/")
+            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
+def _services(starts: Starts) -> list[int]:
+    """Our services that still run; each says its pid, and what has it now is looked at before it is trusted."""
+    starts.drain()
+    found = []
+    for pid in {pid for pids in starts.pids.values() for pid in pids}:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if process.cmdline() == ["sleep", "1000000"] and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+    return found
 
 
 def _crashes(starts: Starts, names: list[str], kills: int) -> dict[str, float]:
