@@ -10,6 +10,7 @@ from events.catalog import AlertRaised, AlertResolved, Severity, Value
 from events.envelope import Draft, Micros, Position
 from nexus.policies.ports import choose
 from projections.conditions import Loss, instances_of, lost
+from projections.dependencies import with_needs
 from projections.health import Health
 from projections.leases import lease_name
 from projections.services import FAILURES_KEPT, Instance
@@ -60,13 +61,13 @@ def decide(state: State) -> Iterator[Draft]:
 
 
 def _over(state: State, key: str, raised: Position) -> Position:
-    """The last event that concerned the instance or what it needs; where it is gone, the alert itself is named."""
+    """The last event that concerned the instance or what it needs, through others too; the alert where it is gone."""
     instance = state.services.instances.get(key.partition(":")[2])
     if instance is None:
         return raised
     health = state.health.by_instance.get(instance.name)
-    declared = state.services.declared.get(instance.service)
-    needed = [one.changed for name in (declared.depends_on if declared else ()) for one in instances_of(state, name)]
+    services = with_needs(state.services.declared, [instance.service])
+    needed = [one.changed for name in services for one in instances_of(state, name)]
     return max(instance.changed, health.changed if health else 0, raised, *needed)
 
 
