@@ -21,6 +21,8 @@ from nexus.platforms.linux_diag import EVERY_STATE, FAMILIES, LISTEN, TCP, UDP, 
 from nexus.platforms.sockets import owner_of
 
 VERIFIED_AT_ONCE = 100
+SWEEP_EVERY_LOOKS = 20
+"""How often all processes are looked over although no socket is new: for those that were handed an old one."""
 
 
 class LinuxInventory:
@@ -94,13 +96,17 @@ class Owners:
         self._descriptors: dict[int, dict[str, int]] = {}
         self._pids: dict[int, set[int]] = {}
         self._sizes: dict[int, int] = {}
+        self._looks = 0
         self._to_verify: list[tuple[int, str, int]] = []
 
     def look(self, new: Iterable[int]) -> None:
         """Find the owners of new inodes, and look again at a few descriptors that seemed unchanged."""
         wanted = set(new)
-        if wanted or not self._to_verify:
+        self._looks += 1
+        if wanted or self._looks % SWEEP_EVERY_LOOKS == 0:
             self._sweep(wanted)
+        if not self._to_verify:
+            self._to_verify = self._known()
         for pid, name, inode in self._to_verify[-VERIFIED_AT_ONCE:]:
             if _inode(f"/proc/{pid}/fd/{name}") != inode:
                 self._scan(pid, fresh_only=False)
@@ -122,7 +128,9 @@ class Owners:
             if not all(inode in self._pids for inode in wanted):
                 for pid in pids - changed if fresh_only else pids:
                     self._scan(pid, fresh_only)
-        self._to_verify = [
+
+    def _known(self) -> list[tuple[int, str, int]]:
+        return [
             (pid, name, inode)
             for pid, names in self._descriptors.items()
             for name, inode in names.items()
