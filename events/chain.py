@@ -1,10 +1,10 @@
 """The hash chain: each event vouches for everything before it.
 
-    hash = SHA-256(previous ‖ MessagePack array of all columns but data and hash ‖ SHA-256(data))
+    hash = SHA-256(previous ‖ MessagePack array of the columns before `data` ‖ data)
 
-MessagePack prefixes every column with its type and length, so no two different rows have the same header. What is
-hashed is the text that was stored, never text that was encoded again. The first event of a log follows
-`genesis(log_id)`; the first event of each later file follows the last event of the file before it.
+MessagePack prefixes every column with its type and length and says where the array ends; so no two different rows hash
+the same bytes. What is hashed is the text that was stored, never text that was encoded again. The first event of a
+log follows `genesis(log_id)`; the first event of each later file follows the last event of the file before it.
 """
 
 from __future__ import annotations
@@ -47,4 +47,4 @@ def genesis(log_id: str) -> bytes:
 
 def link(previous: bytes, header: Row, data: bytes) -> bytes:
     """The hash of the event with these columns and this data, after `previous`."""
-    return sha256(previous + encode_header(header) + sha256(data).digest()).digest()
+    return sha256(previous + encode_header(header) + data).digest()

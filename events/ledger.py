@@ -97,7 +97,7 @@ class Ledger:
                 seq, id, stream, version, kind, schema,
                 at, it.seen, cause, correlation, it.basis, it.actor,
             )  # fmt: skip
-            previous = sha256(previous + encode_header(header) + sha256(data).digest()).digest()
+            previous = sha256(previous + encode_header(header) + data).digest()
             rows.append((*header, data.decode(), previous))
         return rows
 
@@ -130,9 +130,6 @@ def _out_of_order(it: Recorded, seq: Position, at: Micros) -> str:
 
 
 def _ids(batch: Sequence[Recorded]) -> list[bytes]:
-    """A UUIDv7 (RFC 9562, method 3) for each: milliseconds, version, the microseconds within, variant, chance."""
-    chance = struct.unpack(f">{len(batch)}Q", os.urandom(8 * len(batch)))
-    return [
-        _pack(it.at // 1000 << 16 | 0x7000 | it.at % 1000 << 2, 1 << 63 | half >> 2)
-        for it, half in zip(batch, chance, strict=True)
-    ]
+    """A UUIDv7 (RFC 9562) for each: milliseconds, version, the microseconds within, variant, chance that counts on."""
+    chance = 1 << 63 | int.from_bytes(os.urandom(7))
+    return [_pack(it.at // 1000 << 16 | 0x7000 | it.at % 1000 << 2, chance + number) for number, it in enumerate(batch)]

@@ -155,7 +155,7 @@ class _Check:
             if seq != last + 1:
                 self._missing(path, last, seq)
             try:
-                good = sha256(previous + encode_header(row[:HEADER]) + sha256(data.encode()).digest()).digest() == hash
+                good = sha256(previous + encode_header(row[:HEADER]) + data.encode()).digest() == hash
             except (TypeError, AttributeError, ValueError, OverflowError):
                 good = False
             if good:
