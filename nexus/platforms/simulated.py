@@ -277,9 +277,11 @@ class SimulatedProbes:
 class SimulatedPlatform:
     """Everything that one life of a supervisor has of the world; while it lives, it is told what happens."""
 
+    clock_type = SimulatedClock
+
     def __init__(self, world: World, last: Micros = 0) -> None:
         self.world = world
-        self.clock = SimulatedClock(world, last)
+        self.clock = self.clock_type(world, last)
         self.mailbox = SimulatedMailbox(world, self.clock)
         self.processes = SimulatedProcesses(world, self._post)
         self.sockets = SimulatedSockets(world)

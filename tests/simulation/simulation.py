@@ -59,6 +59,9 @@ class Summary(msgspec.Struct):
 class Simulation:
     """A world with `hours` of faults, then a calm quarter of an hour, then a shutdown."""
 
+    controller_type = Controller
+    platform_type = SimulatedPlatform
+
     def __init__(
         self, seed: int, hours: float, faults: Faults | None = None, policies: Sequence[Policy] = POLICIES
     ) -> None:
@@ -100,8 +103,8 @@ class Simulation:
         self.lives += 1
         self.log.open(self.world.time + self.world.wall_ahead)
         state = self._remembered()
-        platform = self.platform = SimulatedPlatform(self.world, state.at)
-        self.controller = Controller(
+        platform = self.platform = self.platform_type(self.world, state.at)
+        self.controller = self.controller_type(
             self.log, platform.clock, platform.mailbox, platform.processes, self._effects(), state, self.policies
         )
         self.witness.takes_over(state)

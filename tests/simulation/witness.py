@@ -8,6 +8,7 @@ from events.catalog import Service, StartDecided, StopDecided
 from events.envelope import Micros, Position, Recorded
 from nexus.controller import Controller
 from nexus.platforms.simulated_world import SECOND, Process, World
+from projections.conditions import waits_for
 from projections.services import Instance
 from projections.state import State
 from tests.simulation.disk import FaultyLog
@@ -15,6 +16,9 @@ from tests.simulation.disk import FaultyLog
 SLACK_SECONDS = 3.0
 """For the time that a slow disk, a kill and the telling of it take."""
 
+
+STUCK_SECONDS = {"its start": 1.0, "its port": 30.0}
+"""How long an instance may wait for what only Nexus can give."""
 
 WAITS_MAX = 100
 """How often a supervisor may wait in vain at one moment."""
@@ -37,6 +41,7 @@ class Witness:
         self.world, self.log = world, log
         self.state = State()
         self._hopeless_since: dict[str, Micros] = {}
+        self._stuck_since: dict[str, Micros] = {}
         self._pending_since: dict[Position, Micros] = {}
         self._checked: Position = -1
         self._waited_at: Micros = 0
@@ -49,8 +54,11 @@ class Witness:
     def takes_over(self, state: State) -> None:
         """A supervisor begins its life with what it remembers."""
         self.state = state
-        self._hopeless_since.clear()
-        self._pending_since.clear()
+        self._forget_times()
+
+    def _forget_times(self) -> None:
+        for since in (self._hopeless_since, self._pending_since, self._stuck_since):
+            since.clear()
 
     def recorded(self, state: State, events: Sequence[Recorded]) -> None:
         """A turn was committed; a subscriber of the controller."""
@@ -111,11 +119,11 @@ class Witness:
         self._waited_at = self.world.time
         insist(self._waits_at_moment < WAITS_MAX, "a supervisor with nothing to do sleeps", self.world.time)
         if self.world.disk_slow or self.log.failing:
-            self._hopeless_since.clear()
-            self._pending_since.clear()
+            self._forget_times()
         if self.log.failing or controller._unrecorded:
             return
         self._hopeless(state)
+        self._stuck(state)
         if state.seq == self._checked:
             return
         self._checked = state.seq
@@ -168,6 +176,18 @@ class Witness:
                     (instance, seconds),
                 )
         self._hopeless_since = since  # fmt: skip
+
+    def _stuck(self, state: State) -> None:
+        """What waits for nothing but its start is started, and a port that can be had is had."""
+        now, since = self.world.time, {}
+        for name, instance in state.services.instances.items():
+            if instance.state == "waiting" and not instance.delayed and not state.supervisor.going:
+                waits = waits_for(state, instance)
+                if waits in STUCK_SECONDS:
+                    since[name] = self._stuck_since.get(name, now)
+                    seconds = (now - since[name]) / SECOND
+                    insist(seconds <= STUCK_SECONDS[waits], "nothing waits without a reason", (instance, waits))
+        self._stuck_since = since
 
     def _count_grace(self, state: State) -> None:
         """How long each service may take to end when everything that needs it ends first."""
