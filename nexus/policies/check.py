@@ -111,7 +111,7 @@ def _compare(recorded: Sequence[Recorded], today: Sequence[Recorded]) -> Iterato
     was, now = _by_key(recorded), _by_key(today)
     moved = {now[key].seq: was[key].seq for key in was if key in now}
     only_moved = was.keys() == now.keys()
-    for key in sorted(was.keys() | now.keys(), key=lambda key: (was.get(key) or now[key]).seq):
+    for key in sorted({**was, **now}, key=lambda key: (was.get(key) or now[key]).seq):
         before, after = was.get(key), now.get(key)
         if before is None or after is None:
             yield Difference((before or now[key]).seq, before, after)
