@@ -123,3 +123,13 @@ def test_asking_again_changes_the_term_and_not_the_port() -> None:
     world.when(asked("ide", term_seconds=10))
     lease = world.state.personal.by_name["ide"]
     assert (lease.port, lease.term_seconds) == (port, 10.0)
+
+
+def test_a_port_given_back_outside_the_range_is_no_candidate() -> None:
+    """The first free one of the wanted range is granted instead."""
+    world = World()
+    world.when(asked("job", first=4000, last=4000))
+    world.when(CommandReceived(verb="release", arguments={"lease": "job"}))
+    granted = world.when(asked("ide", first=3000, last=3999))[0]
+    assert isinstance(granted, LeaseGranted)
+    assert (granted.port, granted.values["why"], granted.rejected) == (3000, "the first free one", ())
