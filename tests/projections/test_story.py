@@ -292,3 +292,13 @@ def test_every_wish_is_told(verb: Verb) -> None:
     said = sentence(CommandReceived(verb=verb, services=(), arguments={"lease": "mine"}))
     assert said.startswith("somebody asked for ")
     assert ("mine" in said) == (verb in ("lease", "release"))
+
+
+def test_changes_of_a_run() -> None:
+    """Its process, its port and its health; an alert that stays is no change."""
+    assert changes(state_at(GIVEN_UP + 3), state_at(GIVEN_UP + 2)) == []
+    told = changes(state_at(4), state_at(KILLED - 1))
+    assert told[:2] == [
+        "database.1: waiting → running; pid 4011; port 31012",
+        "database.1: unknown → healthy (SELECT 1 answered)",
+    ]

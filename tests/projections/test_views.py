@@ -11,6 +11,7 @@ from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
     PortChosen,
+    PortOpened,
     PortOwner,
     PortRefused,
     PortRequest,
@@ -26,6 +27,7 @@ from projections import views
 from projections.moments import iso
 from projections.state import State, evolve_all
 from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
+from tests.given import PID, World, asked, service
 
 MINUTE = 60_000_000
 
@@ -169,6 +171,52 @@ def test_a_port_that_a_stranger_had() -> None:
     unknown = msgspec.structs.replace(refused, owner=None)
     (foreign,) = views.ports(evolve_all(state_at(6), [Recorded(7, incident()[5].at + 1, unknown, 5)])).ports[1:]
     assert foreign.owners == []
+
+
+def test_a_port_of_a_person_who_uses_it() -> None:
+    """It is told with its lease; whoever listens is added to what is known of the port."""
+    world = World(service("web"))
+    world.when(asked("up"), CommandReceived(verb="lease", arguments={"lease": "ide", "first": 3000, "last": 3009}))
+    (held,) = views.ports(world.state).ports
+    assert (held.port, held.state, held.lease, held.addresses, held.owners) == (3000, "held", "ide", ["127.0.0.1"], [])
+    editor = PortOwner(pid=9, command="code", user="ann")
+    world.when(PortOpened(port=3000, address="::1", owners=(editor,)), PortOpened(port=3000, address="127.0.0.1"))
+    (used,) = plain(views.ports(world.state))["ports"]
+    assert (used["state"], used["addresses"]) == ("used", ["127.0.0.1", "::1"])
+    assert [it["command"] for it in used["owners"]] == ["code", None]
+    (lease,) = views.leases(world.state).leases
+    assert (lease.name, lease.port, lease.state, lease.expires_at) == ("ide", 3000, "used", None)
+
+
+def test_open_ports_without_a_lease() -> None:
+    """One of ours is used, one of a stranger is foreign."""
+    world = World(service("web"))
+    world.when(asked("up"))
+    world.when(PortOpened(port=8080, address="0.0.0.0", instance="web.1"), PortOpened(port=22, address="::"))
+    foreign, ours = views.ports(world.state).ports
+    assert (foreign.port, foreign.state, foreign.lease) == (22, "foreign", None)
+    assert [(it.pid, it.instance) for it in foreign.owners] == [(None, None)]
+    assert (ours.port, ours.state, ours.addresses) == (8080, "used", ["0.0.0.0"])
+    assert [(it.pid, it.instance, it.service) for it in ours.owners] == [(PID, "web.1", "web")]
+
+
+def test_a_lease_with_a_term_says_when_it_ends() -> None:
+    """As a moment in UTC."""
+    world = World()
+    world.when(CommandReceived(verb="lease", arguments={"lease": "job", "term_seconds": 60}))
+    (lease,) = views.leases(world.state).leases
+    expires_at = world.state.personal.by_name["job"].expires_at
+    assert expires_at is not None
+    assert (lease.state, lease.expires_at) == ("held", iso(expires_at))
+
+
+def test_a_lease_that_is_only_asked_for_has_no_port_to_show() -> None:
+    """It is among the leases, but not among the ports."""
+    request = CommandReceived(verb="lease", arguments={"lease": "ide"})
+    state = evolve_all(State(), [Recorded(1, 1, request)])
+    assert views.ports(state).ports == []
+    (lease,) = views.leases(state).leases
+    assert (lease.name, lease.port, lease.state) == ("ide", 0, "wanted")
 
 
 def test_free_ports_are_promised_to_nobody() -> None:
