@@ -41,7 +41,7 @@ def logs(known: Known, asked: Asked[OfService, LogsQuery]) -> shown.LogPart:
             "Ask for one of them.",
         )
     start, content, size = _read(known.home / "logs", instance, query)
-    text = Redaction.of(known.home).text(content.decode("utf-8", "replace"))
+    text = Redaction.of(known.state.supervisor.path).text(content.decode("utf-8", "replace"))
     return shown.LogPart(name, instance, start, start + len(content), size, text.splitlines())
 
 

@@ -1,51 +1,65 @@
-"""Keeps secrets out of what leaves Nexus: the known values of the configuration, and what looks like one."""
+"""Keeps secrets out of what leaves Nexus: the known values of the configuration, and what has the form of a secret."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from nexus.config.masking import MASK, SHORTEST_SEARCHED, masked_text, secrets_in
+from nexus.config.environment import secrets_of
+from nexus.config.errors import ConfigurationError
+from nexus.config.files import load
+from nexus.config.masking import MASK, SHORTEST_SEARCHED, masked, masked_text, secrets_in
 
-TOKEN = re.compile(r"\bnxs_[A-Za-z0-9_-]{20,}")
-KNOWN_FORMS = re.compile(
-    r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
-    r"|sk-[A-Za-z0-9_-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
+FORMS = re.compile(
+    r"\b(?:nxs_[\w-]{20,}|gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}"
+    r"|AKIA[0-9A-Z]{16}|sk-[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
 )
+"""What tokens look like: our own, and those of common services."""
+
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 class Redaction:
-    """Masks `secrets`, and what has the form of one."""
+    """Masks `secrets` wherever they are, and what looks like one."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
         self.secrets = sorted((it for it in secrets if len(it) >= SHORTEST_SEARCHED), key=len, reverse=True)
 
     @classmethod
-    def of(cls, home: Path) -> Redaction:
-        """The redaction for a home, with the secret values of its configuration and of this process."""
-        return _of(home, _stamp(home))
+    def of(cls, path: str) -> Redaction:
+        """The redaction for what is declared in the configuration file `path` and known in our own environment."""
+        try:
+            changed = Path(path).stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        return _of(path, changed)
 
     def text(self, text: str) -> str:
         """The same text without secrets; the number of lines stays."""
         text = PRIVATE_KEY.sub(lambda match: MASK + "\n" * match.group().count("\n"), text)
         for secret in self.secrets:
             text = text.replace(secret, MASK)
-        for form in (TOKEN, KNOWN_FORMS):
-            text = form.sub(MASK, text)
-        return "\n".join(masked_text(line) for line in text.split("\n"))
-
-
-def _stamp(home: Path) -> float:
-    try:
-        return home.stat().st_mtime
-    except OSError:
-        return 0.0
+        return "\n".join(masked_text(line) for line in FORMS.sub(MASK, text).split("\n"))
 
 
 @functools.lru_cache(maxsize=4)
-def _of(_: Path, __: float) -> Redaction:
-    return Redaction(secrets_in(os.environ))
+def _of(path: str, _: int) -> Redaction:
+    secrets = set(secrets_in(os.environ))
+    with contextlib.suppress(ConfigurationError, OSError):
+        for private in load(Path(path)).private.values():
+            declared = secrets_of(private.environment, os.environ)
+            secrets |= declared | set(_hidden(private.service.command, masked(private.service.command, declared)))
+    return Redaction(secrets)
+
+
+def _hidden(arguments: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
+    """The parts of a command that are masked where it is shown."""
+    for argument, visible in zip(arguments, shown, strict=True):
+        if MASK in visible:
+            pattern = "(.+)".join(re.escape(part) for part in visible.split(MASK))
+            match = re.fullmatch(pattern, argument, re.DOTALL)
+            yield from match.groups() if match else ()

@@ -12,24 +12,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from events.envelope import Position, Recorded
 from events.reader import Reader, Stored
 from nexus.http import shown
-from nexus.platforms.control import ControlError, request
 from projections.history import History
 from projections.state import State, evolve
+from projections.supervisor import Supervisor
 
 KEPT = 20_000
 PAGE = 2_000
 QUICK_SECONDS = 0.02
-SLOW_SECONDS = 0.15
-SECONDS_A_LISTENER = 0.0003
+SLOW_SECONDS = 0.1
+SECONDS_A_LISTENER = 0.00012
 """Many listeners are told less often, so that each is told in time."""
 
 IDLE_SECONDS = 1.0
 BEAT_SECONDS = 5.0
-PING_SECONDS = 2.0
+ALIVE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -72,7 +73,8 @@ class Tail:
         self._asked = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "tail")
         self._turn = asyncio.Lock()
-        self._pinged_at = float("-inf")
+        self._next_look: asyncio.Task[None] | None = None
+        self._checked_at = float("-inf")
         self._beat_at = time.monotonic()
 
     @property
@@ -117,17 +119,23 @@ class Tail:
     # -- following -----------------------------------------------------------------------------
 
     async def sync(self) -> None:
-        """Take in everything that is recorded by now."""
+        """Take in everything that is recorded by now; all who ask while one look is under way share the next one."""
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look())
+        await asyncio.shield(self._next_look)
+
+    async def _look(self) -> None:
         async with self._turn:
+            self._next_look = None
             loop = asyncio.get_running_loop()
             while True:
                 found = await loop.run_in_executor(self._thread, self._news, self.state.seq)
                 self._take(found)
                 if len(found) < PAGE:
                     break
-            if time.monotonic() - self._pinged_at > PING_SECONDS:
-                self._pinged_at = time.monotonic()
-                alive = await loop.run_in_executor(self._thread, is_alive, self.home)
+            if time.monotonic() - self._checked_at > ALIVE_SECONDS:
+                self._checked_at = time.monotonic()
+                alive = is_alive(self.state.supervisor)
                 if alive != self.alive:
                     self.alive = alive
                     self._wake()
@@ -180,9 +188,14 @@ class Tail:
         return await asyncio.to_thread(lambda: [frame(it) for it in self.reader.rows(seq, self.head, limit=PAGE)])
 
 
-def is_alive(home: Path) -> bool:
-    """Whether a supervisor answers."""
+def is_alive(supervisor: Supervisor) -> bool:
+    """Whether the process of a supervisor is there; a later one of the same number is another."""
     try:
-        return any(True for _ in request(home, b'{"verb":"ping"}', 1.0))
-    except ControlError:
+        process = psutil.Process(supervisor.pid) if supervisor.pid else None
+        return (
+            process is not None
+            and process.create_time() * 1_000_000 <= supervisor.started_at
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.Error:
         return False

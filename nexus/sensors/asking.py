@@ -7,12 +7,15 @@ import contextlib
 import shlex
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 import msgspec
 
 from events.catalog import Probe, ProbeKind
 
 ANSWER_BYTES_MAX = 16_384
+PHRASES = {str(it.value): it.phrase for it in HTTPStatus}
+"""What statuses mean; what a service says beside its status may be a secret."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -48,13 +51,14 @@ async def _http(question: Question) -> str:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: nexus\r\nConnection: close\r\n\r\n".encode())
         line = (await reader.readline()).decode("latin-1").strip()
         await _read_some(reader)
-    version, _, answer = line.partition(" ")
-    code = answer.partition(" ")[0]
+    told = f"GET {path.partition('?')[0]}"  # a query may hold a secret
+    version, code = (*line.split(" "), "", "")[:2]
     if not version.startswith("HTTP/") or not code.isdigit():
-        raise BadAnswerError(f"GET {path} got no HTTP answer")
+        raise BadAnswerError(f"{told} got no HTTP answer")
+    told = f"{told} answered {code} {PHRASES.get(code, '')}".rstrip()
     if not 200 <= int(code) < 400:
-        raise BadAnswerError(f"GET {path} answered {answer}")
-    return f"GET {path} answered {answer}"
+        raise BadAnswerError(told)
+    return told
 
 
 async def _read_some(reader: asyncio.StreamReader) -> None:

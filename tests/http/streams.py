@@ -16,8 +16,18 @@ class Stream:
     """An SSE client over a bare socket: what it has read completely is what it has; `last` is its last id."""
 
     def __init__(self, api: Api, path: str = "/events", last: str | None = None) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", api.port), timeout=30)
-        head = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{api.port}", f"Authorization: Bearer {api.token}"]
+        self._begin(api.port, api.token, path, last)
+
+    @classmethod
+    def of(cls, url: str, token: str, path: str) -> Stream:
+        """A client of the server at an address."""
+        stream = cls.__new__(cls)
+        stream._begin(int(url.rpartition(":")[2]), token, path, None)
+        return stream
+
+    def _begin(self, port: int, token: str, path: str, last: str | None) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        head = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Authorization: Bearer {token}"]
         head += [f"Last-Event-ID: {last}"] if last else []
         self.socket.sendall("\r\n".join([*head, "", ""]).encode())
         self.last = last

@@ -46,7 +46,7 @@ class Browser:
 
     def enter(self, system: System) -> Any:
         """Open the page as `nexus open` does."""
-        self.page.goto(f"{self.url}/#code={Codes(system.home).make()}")
+        self.page.goto(f"{self.url}/plain#code={Codes(system.home).make()}")
         self.page.wait_for_selector("#services tr")
         return self.page
 
