@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from events.catalog import (
+    CommandReceived,
     ConfigurationLoaded,
     DeadlineReached,
     Event,
@@ -39,8 +40,9 @@ class Machine:
     def events(self, count: int) -> Iterator[Recorded]:
         """The first `count` events."""
         self._add(ConfigurationLoaded(project="bench", services={name: _service(name) for name in NAMES}))
+        asked = self._add(CommandReceived(verb="up", command_id="bench"))
         for name in NAMES:
-            self._start(name, self.seq, 0)
+            self._start(name, asked, 0)
         given = 0
         while given < count:
             if not self.pending:

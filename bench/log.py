@@ -40,6 +40,9 @@ from projections.state import State, evolve_all
 
 BATCH = 1_000
 ROUNDS = 9
+FULL, QUICK = (30_000, 1_000_000), (10_000, 100_000)
+"""Events appended in each round, and events of the history that is verified and replayed."""
+
 ENDLESS = 1 << 50
 """One file, however large: rotation is not what is measured."""
 
@@ -58,8 +61,7 @@ Fact = tuple[type[Event], dict[str, Any], dict[str, Any], Recorded]
 
 def run(quick: bool) -> dict[str, Any]:
     """Append, verify, replay and travel."""
-    size = 10_000 if quick else 30_000
-    total = 100_000 if quick else 1_000_000
+    size, total = QUICK if quick else FULL
     with place() as home:
         seconds = appends(home, size)
         history = home / "history"

@@ -243,7 +243,7 @@ class Log:
             self._rotate_after = time.monotonic() + ROTATION_RETRY_SECONDS
             raise LogError(f"{self.path}: no new log file could be begun: {error}; the old one goes on.") from error
         with contextlib.suppress(sqlite3.Error):
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            rotation.finish(old)
             old.close()
         self._keeper.wake.set()
         return opened

@@ -96,9 +96,11 @@ def sweep(home: Path) -> None:
 
 def settle(path: Path, connect: Connect) -> None:
     """Bring what is still in the write-ahead log of a finished file into the file."""
-    connection = connect(path)
-    try:
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    finally:
-        connection.close()
+    with contextlib.closing(connect(path)) as connection:
+        finish(connection)
+
+
+def finish(connection: sqlite3.Connection) -> None:
+    """The same over a connection; whoever reads at the moment is not waited for, the next start tries again."""
+    for pragma in ("synchronous = FULL", "busy_timeout = 0", "wal_checkpoint(TRUNCATE)"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()

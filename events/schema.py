@@ -22,7 +22,9 @@ VERSION = 1
 """The schema version that this Nexus writes, kept in `PRAGMA user_version`."""
 
 INSERT = f"INSERT INTO events VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-BUSY_SECONDS = 5.0
+READER_BUSY_SECONDS = 5.0
+WRITER_BUSY_SECONDS = 1.0
+"""How long somebody in a database shell may hold the writer up; the controller has other things to do."""
 
 EVENTS = """
 CREATE TABLE events(
@@ -60,7 +62,7 @@ CREATE TABLE carried_commands(command_id TEXT PRIMARY KEY, seq INTEGER NOT NULL)
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that may write; transactions are begun and ended by hand."""
-    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    return sqlite3.connect(path, isolation_level=None, timeout=WRITER_BUSY_SECONDS, check_same_thread=False)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -120,7 +122,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     for mode in modes:
         connection = sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?{mode}",
-            uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False,
+            uri=True, isolation_level=None, timeout=READER_BUSY_SECONDS, check_same_thread=False,
         )  # fmt: skip
         try:
             connection.execute("PRAGMA query_only = ON")
