@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import websockets.sync.client
+from websockets.typing import Origin, Subprotocol
 
 from tests.http.running import Api, running
 from tests.http.story import Story
@@ -204,9 +205,9 @@ def test_a_browser_sends_its_token_as_a_subprotocol(live: Api) -> None:
     offered = ["nexus", f"bearer.{live.token}"]
     with websockets.sync.client.connect(
         f"ws://127.0.0.1:{live.port}/ws",
-        subprotocols=offered,
-        origin=live.url,
-        proxy=None,  # type: ignore[arg-type, list-item]
+        subprotocols=[Subprotocol(word) for word in offered],
+        origin=Origin(live.url),
+        proxy=None,
     ) as socket:
         assert socket.subprotocol == "nexus"
         assert json.loads(socket.recv(10))["control"] == "hello"
@@ -236,7 +237,7 @@ def test_a_frozen_client_is_gone_within_twenty_seconds(live: Api, told: Story) -
 
     def connected() -> bool:
         found = psutil.Process(live.process.pid).net_connections("tcp")
-        return any(it.raddr and it.raddr.port == mine and it.status == "ESTABLISHED" for it in found)
+        return any(getattr(it.raddr, "port", None) == mine and it.status == "ESTABLISHED" for it in found)
 
     assert connected()
     start = told.state.seq

@@ -57,7 +57,7 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
+@pytest.fixture(params=list(SHAPES.values()), ids=list(SHAPES))
 def browser(system: System, request: pytest.FixtureRequest) -> Iterator[Browser]:
     """A fresh browser, wide and light or narrow and dark."""
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -72,7 +72,7 @@ def browser(system: System, request: pytest.FixtureRequest) -> Iterator[Browser]
 def test_the_page_shows_what_is_the_matter(browser: Browser, system: System) -> None:
     """Services, decisions with their why, and what happens; the code is gone from the address at once."""
     page = browser.enter(system)
-    assert page.url == f"{system.url}/"
+    assert page.url == f"{system.url}/plain"
     assert page.evaluate("document.cookie") == ""
     assert "web" in page.inner_text("#services")
     assert "running" in page.inner_text("#services")

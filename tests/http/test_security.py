@@ -185,7 +185,7 @@ def test_a_role_may_do_what_it_says(api: Api) -> None:
     asked = [("GET", "/api/status"), ("POST", "/api/services/web/restart"), ("GET", "/api/tokens")]
     found = {}
     for role in ("read", "operate", "admin"):
-        secret = tokens.issue(f"test-{role}", role).secret  # type: ignore[arg-type]
+        secret = tokens.issue(f"test-{role}", role).secret
         with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {secret}"}, trust_env=False) as client:
             answers = [client.request(method, path) for method, path in asked]
         found[role] = [answer.status_code for answer in answers]

@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 2, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 
 def at(*parts: int) -> Moment:
     """A moment in the zone of NOW."""
-    return Moment(at=micros(datetime(*parts, tzinfo=NOW.tzinfo)))  # type: ignore[arg-type]
+    return Moment(at=micros(datetime(*parts, tzinfo=NOW.tzinfo)))  # type: ignore[arg-type, misc]
 
 
 @pytest.mark.parametrize(

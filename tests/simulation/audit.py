@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -227,7 +227,7 @@ class Auditor:
         insist(self._story(event.instance).not_before == NEVER, "nothing is given up early", it)
 
 
-def _handlers() -> dict[type[Event], object]:
+def _handlers() -> dict[type[Event], Callable[..., None]]:
     of = Auditor
     return {
         ConfigurationLoaded: of.loaded, CommandReceived: of.asked, RestartScheduled: of.scheduled,

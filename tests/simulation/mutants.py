@@ -157,7 +157,7 @@ class RepeatsStarts(Controller):
         pending = self.state.decisions.pending
         starts = [seq for seq, decision in pending.items() if isinstance(decision, StartDecided)]
         known = self.processes.adopt
-        self.processes.adopt = lambda run, name: [] if run in starts else known(run, name)  # type: ignore[method-assign]
+        self.processes.adopt = lambda run, instance: [] if run in starts else known(run, instance)  # type: ignore[method-assign]
         super().recover(started, loaded)
         self.turn([it for seq in starts for it in self._act(seq, pending[seq])])
 
@@ -169,8 +169,8 @@ class ForgetsStarts(Controller):
         pending = self.state.decisions.pending
         known = self.processes.adopt
 
-        def adopt(run: Position, name: str) -> list[Draft]:
-            return [Draft(RunAbandoned(instance=name, run=run))] if run in pending else known(run, name)
+        def adopt(run: Position, instance: str) -> list[Draft]:
+            return [Draft(RunAbandoned(instance=instance, run=run))] if run in pending else known(run, instance)
 
         self.processes.adopt = adopt  # type: ignore[method-assign]
         super().recover(started, loaded)
