@@ -41,8 +41,11 @@ CATEGORIES = {
 }  # fmt: skip
 
 
-def configuration(folder: Path, needs: dict[str, list[str]] = NEEDS) -> str:
-    """The text of a nexus.toml for these services; their program is written beside it."""
+def configuration(folder: Path, needs: dict[str, list[str]] = NEEDS, given_up: tuple[str, ...] = ()) -> str:
+    """The text of a nexus.toml for these services; their program is written beside it.
+
+    Those in `given_up` are not tried again when they fail.
+    """
     (folder / "server.py").write_text(SERVER)
     parts = ['[nexus]\nproject = "aurora"\n']
     for name, needed in needs.items():
@@ -51,6 +54,6 @@ def configuration(folder: Path, needs: dict[str, list[str]] = NEEDS) -> str:
             f'[services.{name}]\ncommand = "{sys.executable} server.py {name} {{port}}"\nport = "auto"\n'
             f'category = "{CATEGORIES.get(name, "api")}"\ndepends_on = {needed!r}\n{instances}'
             'health = { http = "/health", interval = "300ms" }\n'
-            'restart = { delays = ["2s", "2s", "2s"], on_unhealthy = false }\n'
+            f"restart = {{ delays = {[] if name in given_up else ['2s', '2s', '2s']!r}, on_unhealthy = false }}\n"
         )
     return "\n".join(parts)

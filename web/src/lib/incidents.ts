@@ -2,8 +2,8 @@
 import type { Event } from './types'
 
 export type Mark = 'ok' | 'warn' | 'bad' | 'off' | 'wait'
-export interface Piece { from: number; to: number; mark: Mark; seq: number }
-export interface Incident { service: string; from: number; to: number; seq: number; open: boolean }
+export interface Piece { from: number; to: number; mark: Mark; seq: number; kind: string }
+export interface Incident { service: string; from: number; to: number; seq: number; open: boolean; word: string }
 
 /** What a service is after an event; null where the event changes nothing. */
 function after(event: Event, asked: boolean): Mark | null {
@@ -45,7 +45,7 @@ export function pieces(events: Event[], from: number, to: number): Piece[] {
   for (const event of events) if (nameOf(event) && !instances.has(nameOf(event))) instances.set(nameOf(event), { mark: before(event), asked: false })
   const worst = () => WORST.find((mark) => [...instances.values()].some((it) => it.mark === mark)) ?? 'off'
   const checked = events.some((it) => it.kind.startsWith('probe.'))
-  const found: Piece[] = [{ from, to, mark: worst(), seq: events[0]?.seq ?? 0 }]
+  const found: Piece[] = [{ from, to, mark: worst(), seq: events[0]?.seq ?? 0, kind: '' }]
   for (const event of events) {
     const one = instances.get(nameOf(event))
     if (!one) continue
@@ -59,7 +59,7 @@ export function pieces(events: Event[], from: number, to: number): Piece[] {
     const last = found[found.length - 1]
     if (!last || last.mark === worst()) continue
     last.to = Date.parse(event.at)
-    found.push({ from: last.to, to, mark: worst(), seq: event.seq })
+    found.push({ from: last.to, to, mark: worst(), seq: event.seq, kind: event.kind })
   }
   return found
 }
@@ -68,7 +68,7 @@ export function incidents(events: Event[], until: number): Incident[] {
   const found: Incident[] = []
   for (const [service, list] of byService(events)) {
     for (const piece of pieces(list, Date.parse(list[0]?.at ?? ''), until)) {
-      if (piece.mark === 'bad') found.push({ service, from: piece.from, to: piece.to, seq: piece.seq, open: piece.to === until })
+      if (piece.mark === 'bad') found.push({ service, from: piece.from, to: piece.to, seq: piece.seq, open: piece.to === until, word: piece.kind === 'probe.failed' ? 'unhealthy' : 'down' })
     }
   }
   return found.sort((a, b) => a.from - b.from)
