@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from events.chain import COLUMNS
 from events.errors import LogDamagedError, LogError
@@ -121,7 +120,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     problem: sqlite3.Error | None = None
     for mode in modes:
         connection = sqlite3.connect(
-            f"file:{quote(str(path.absolute()))}?{mode}",
+            f"{path.absolute().as_uri()}?{mode}",
             uri=True, isolation_level=None, timeout=READER_BUSY_SECONDS, check_same_thread=False,
         )  # fmt: skip
         try:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from events.errors import LogError, LogLockedError
 from events.files import OutsideHead
 from events.log import Log
 from events.reader import Reader
+from events.schema import connect
 from events.verify import verify
 from tests.events.conformance import LogConformance
 from tests.events.samples import NOON, after, append_all, command, day, recorded, started
@@ -218,3 +220,61 @@ def test_a_home_that_can_not_be_written_is_an_error(home: Path) -> None:
     for _ in range(2):
         with pytest.raises(LogError, match="can't be opened for writing"):
             Log.open(home)
+
+
+def test_somebody_in_a_database_shell_is_told_and_outlived(log: Log) -> None:
+    """While another connection holds the file, appending fails without a trace; then it works again."""
+    log._connection.execute("PRAGMA busy_timeout = 0")
+    shell = sqlite3.connect(log.path)
+    shell.execute("BEGIN IMMEDIATE")
+    before = log.head
+    with pytest.raises(LogError, match="locked; the log tries again"):
+        log.append(after(1, SupervisorStarted(pid=1)))
+    assert log.head == before
+    shell.rollback()
+    shell.close()
+    log.append(after(1, SupervisorStarted(pid=1)))
+    assert log.head.seq == 2
+
+
+def test_a_new_file_that_can_not_be_used_does_not_stand_in_the_way(home: Path) -> None:
+    """When the last step of a rotation fails, the old file goes on as if nothing had been tried."""
+    refused = "events-000002.db"
+
+    def connect_reluctantly(path: Path) -> sqlite3.Connection:
+        if path.name == refused:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(path)
+
+    with Log.open(home, now=lambda: NOON, connect=connect_reluctantly) as log:
+        with pytest.raises(LogError, match="no new log file could be begun"):
+            log.rotate(NOON, b"null")
+        log.append(after(1, SupervisorStarted(pid=1)))
+    assert (files.numbers(home), verify(home).ok) == ([1], True)
+    with Log.open(home) as log:
+        assert log.rotate(log.head.at, b"null").seq == 3
+
+
+def test_rotation_waits_for_nobody(home: Path) -> None:
+    """A reader in the middle of the old file keeps it from being tidied up, not from being finished."""
+    with Log.open(home, now=lambda: NOON) as log:
+        append_all(log.append, day(1, 30))
+        reader = sqlite3.connect(log.path)
+        reader.execute("BEGIN").execute("SELECT count(*) FROM events").fetchone()
+        began = time.perf_counter()
+        log.rotate(log.head.at, b"null")
+        assert time.perf_counter() - began < 1.0
+        reader.close()
+    assert verify(home).ok
+
+
+def test_an_old_command_is_known_in_every_later_file(home: Path) -> None:
+    """What is carried over is carried on."""
+    with Log.open(home, now=lambda: NOON) as log:
+        log.append(after(1, command("a")))
+        for _ in range(3):
+            log.rotate(NOON, b"null")
+        log.append(after(log.head.seq, command("b")))
+    with Log.open(home) as log:
+        assert (log.position_of("a"), log.position_of("b"), log.position_of("c")) == (2, 6, None)
+        assert log.version_of("service/web") == 2

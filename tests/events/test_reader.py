@@ -18,10 +18,11 @@ from events import reader as reading
 from events.catalog import LogOpened, SupervisorStarted
 from events.chain import Head
 from events.envelope import Position, Recorded
-from events.errors import LogDamagedError
+from events.errors import LogDamagedError, UnknownEventError
 from events.log import Log
 from events.reader import Reader
 from events.schema import open_reader
+from tests.events.damage import overwrite, shell
 from tests.events.samples import NOON, SECOND, after, append_all, command, day, recorded, started
 
 LAST = 90
@@ -259,6 +260,7 @@ WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from events.log import Log
+from tests.events.damage import overwrite, shell
 from tests.events.samples import day
 log = Log.open(Path(sys.argv[1]))
 log.append(day(1, 50, at=log.head.at))
@@ -323,3 +325,38 @@ def test_the_head_of_a_reader_is_that_of_the_writer(tmp_path: Path) -> None:
         heads.append((reader.head, log.head))
     assert all(seen == written for seen, written in heads)
     assert [seen.seq for seen, _ in heads] == [1, 2, 3]
+
+
+def test_what_a_newer_nexus_wrote_is_named(home: Path) -> None:
+    """A projection stops with advice; its row can still be looked at."""
+    statement = """UPDATE events SET kind = 'moon.landed', data = '{"kind":"moon.landed"}' WHERE seq = 70"""
+    shell(home / "events-000003.db", statement)
+    with Reader(home) as reader:
+        with pytest.raises(UnknownEventError, match=r"moon\.landed .* A newer Nexus wrote it"):
+            list(reader.read())
+        assert [it.seq for it in reader.rows(kinds=["moon.landed"])] == [70]
+
+
+def test_an_event_that_can_not_be_decoded_is_damage(home: Path) -> None:
+    """Everything before it is read, then the error names it."""
+    shell(home / "events-000003.db", "UPDATE events SET data = '{]' WHERE seq = 70")
+    seen: list[Position] = []
+    with Reader(home) as reader, pytest.raises(LogDamagedError, match="event 70 can't be read") as broken:
+        seen.extend(it.seq for it in reader.read())
+    assert broken.value.last_good == 69
+    assert seen[-1] == 69
+
+
+def test_a_broken_page_ends_the_reading_at_its_first_event(home: Path) -> None:
+    """Everything before the damage is read, to the very last event."""
+    path = home / "events-000001.db"
+    with Reader(home) as reader:
+        stored = reader.get(20)
+    assert stored is not None
+    page = path.read_bytes().index(stored.hash) // 4096 * 4096
+    overwrite(path, page, b"\xaa" * 4096)
+    seen: list[Position] = []
+    with Reader(home) as reader, pytest.raises(LogDamagedError, match="malformed") as broken:
+        seen.extend(it.seq for it in reader.read())
+    assert seen == list(range(1, broken.value.last_good + 1))
+    assert 0 < broken.value.last_good < 20
