@@ -216,7 +216,9 @@ def _check_command(launch: Launch, account: pwd.struct_passwd | None) -> None:
     if found is None and "/" in name:
         raise LaunchRefused(f"command {candidates[0]} does not exist", "Install it, or correct `command`.")
     if found is None:
-        raise LaunchRefused(f"command {name!r} was not found in PATH ({search})", "Install it, or give its full path.")
+        raise LaunchRefused(
+            f"command {name!r} was not found in PATH", f"Install it, or give its full path; PATH is {search}"
+        )
     if account and (barrier := _barrier(found, account)):
         raise LaunchRefused(
             f"user {account.pw_name!r} may not execute {found}", f"Open the way: chmod o+x {barrier}"
