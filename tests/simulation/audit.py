@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -37,6 +38,13 @@ from tests.simulation.witness import BrokenInvariantError, insist
 NEVER: Micros = 1 << 62
 
 
+def last_good(it: Recorded) -> Position:
+    """Up to which event a history counts again, where a damaged log was put aside; 0 for any other event."""
+    if isinstance(it.event, LogOpened) and it.event.reason == "damaged":
+        return decode(bytes(it.event.state)).seq
+    return 0
+
+
 class Story(msgspec.Struct):
     """What happened to one instance so far."""
 
@@ -60,30 +68,26 @@ class Auditor:
 
     def judge(self, history: Sequence[Recorded]) -> None:
         """Raise BrokenInvariantError at the first event that should not be there."""
-        self.read(history)
-        insist(not self.open, "every start has an outcome", self.open)
-
-    def read(self, history: Sequence[Recorded]) -> None:
-        """Go through a history or the beginning of one."""
         expected = 1
         last: Micros = 0
+        returns = {it.seq: seq for it in history if (seq := last_good(it))}
+        good = set(returns.values())
+        kept: dict[Position, tuple[dict[str, Service], dict[str, Story], set[Position]]] = {}
         for it in history:
-            if isinstance(it.event, LogOpened) and it.event.reason == "damaged":
-                self._forget(history, decode(bytes(it.event.state)).seq)
             insist(it.seq == expected, "positions have no gap", it)
             insist(it.at >= last, "time never goes back", it)
             expected, last = it.seq + 1, it.at
+            if it.seq in returns:
+                # What came after the last good event is forgotten; it happened all the same.
+                self.declared, self.stories, self.open = copy.deepcopy(kept[returns[it.seq]])
             if isinstance(it.event, Decision):
                 self._explained(it, it.event)
             handler = HANDLERS.get(type(it.event))
             if handler:
                 handler(self, it, it.event)
-
-    def _forget(self, history: Sequence[Recorded], last_good: Position) -> None:
-        """What came after `last_good` is lost; it happened all the same."""
-        before = Auditor()
-        before.read(history[:last_good])
-        self.declared, self.stories, self.open = before.declared, before.stories, before.open
+            if it.seq in good:
+                kept[it.seq] = copy.deepcopy((self.declared, self.stories, self.open))
+        insist(not self.open, "every start has an outcome", self.open)
 
     def _explained(self, it: Recorded, event: Decision) -> None:
         insist(event.rule, "every decision names its rule", it)
