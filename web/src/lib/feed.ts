@@ -29,6 +29,7 @@ export class Feed {
   #tell: (told: Told) => void
   #running = false
   #batch: Event[] = []
+  #flushed = 0
   #timer: ReturnType<typeof setTimeout> | null = null
   #stop: AbortController | null = null
 
@@ -121,7 +122,8 @@ export class Feed {
     } else if (data && !name) {
       this.#batch.push(JSON.parse(data))
       this.line.seq = id
-      this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS)
+      // The first event after a silence is told at once, those of a burst together.
+      this.#timer ??= setTimeout(() => this.#flush(), Math.max(0, this.#flushed + BATCH_MS - Date.now()))
     } else {
       this.line.seq = id
       this.#told({ heardAt: Date.now() })
@@ -134,6 +136,7 @@ export class Feed {
     const events = this.#batch
     if (!events.length) return
     this.#batch = []
+    this.#flushed = Date.now()
     this.recent = [...this.recent, ...events].slice(-KEPT)
     this.line = { ...this.line, heardAt: Date.now() }
     this.#tell({ type: 'events', events, line: this.line })

@@ -75,5 +75,5 @@ export function value(it: unknown): string {
   if (it === true) return 'yes'
   if (it === false) return 'no'
   if (it === null || it === undefined) return 'none'
-  return typeof it === 'number' ? number(it) : String(it)
+  return String(it)
 }

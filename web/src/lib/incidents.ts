@@ -52,6 +52,8 @@ export function pieces(events: Event[], from: number, to: number): Piece[] {
     if (event.kind === 'stop.decided') one.asked = !event.data.failure
     let mark = after(event, one.asked)
     if (event.kind === 'start.decided') one.asked = false
+    // Before its first good answer nothing was lost by a bad one.
+    if (event.kind === 'probe.failed' && one.mark !== 'ok' && one.mark !== 'warn') continue
     if (event.kind === 'run.started' && !checked) mark = 'ok'
     // What failed stays so until it is well again, whatever is tried meanwhile.
     if (!mark || (one.mark === 'bad' && (mark === 'wait' || mark === 'warn'))) continue

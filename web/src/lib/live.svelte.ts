@@ -30,6 +30,7 @@ class Live {
   rate = $state(0)
   #send: (message: unknown) => void = () => {}
   #timer: ReturnType<typeof setTimeout> | null = null
+  #ticked = 0
   #past = new Map<string, unknown>()
   #counts: number[] = []
   #seen = 0
@@ -127,8 +128,9 @@ class Live {
   #soon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null
+      this.#ticked = Date.now()
       this.tick++
-    }, document.hidden ? 2000 : this.tick ? REDRAW_MS : 0)
+    }, Math.max(0, this.#ticked + (document.hidden ? 1000 : REDRAW_MS) - Date.now()))
   }
 
   #second(): void {
