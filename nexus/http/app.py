@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from nexus.http import metrics, openapi, pages, shown
-from nexus.http.commands import KEY_LENGTH_MAX
+from nexus.http.commands import KEY_LENGTH_MAX, now_micros
 from nexus.http.feed import Feed, FeedQuery
 from nexus.http.limits import Rate, Streams
 from nexus.http.operation import Asked, Operation, body_of, place_of, query_of
@@ -31,7 +31,6 @@ from nexus.http.security import Caller, Gate, Names, require
 from nexus.http.sessions import Sessions
 from nexus.http.tail import Tail
 from nexus.http.tokens import Codes, Tokens
-from projections.moments import micros, moment_of
 
 Action = Callable[[Caller, Any], Awaitable[msgspec.Struct]]
 KEY = re.compile(rf"[A-Za-z0-9._:-]{{1,{KEY_LENGTH_MAX}}}")
@@ -112,8 +111,7 @@ class Api:
         return Response(body, 200, headers, operation.media_type)
 
     async def _present(self, operation: Operation, asked: Any) -> bytes:
-        now = micros(moment_of(0).now().astimezone())
-        known = Known(self.tail.state, self.tail.reader, self.home, now, self.tail.alive)
+        known = Known(self.tail.state, self.tail.reader, self.home, now_micros(), self.tail.alive)
         handler: Any = operation.handler
         if operation.sort == "state":
             return msgspec.json.encode(handler(known, asked))

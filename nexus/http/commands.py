@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 
 from events.catalog import Value
-from events.envelope import Position
+from events.envelope import Micros, Position
 from nexus.http import queries, shown
 from nexus.http.operation import Asked
 from nexus.http.problems import Problem
@@ -21,12 +22,14 @@ from nexus.platforms.control import ControlError, NoSupervisorError, request
 from nexus.sensors.operator import Answer
 from projections import views
 from projections.conditions import instances_of, unmet
+from projections.moments import micros
 from projections.services import Instance
 from projections.state import State
 
 WAIT_SECONDS_MAX = 120.0
 ANSWER_SECONDS = 10.0
 KEY_LENGTH_MAX = 100
+STEADY_SECONDS = 1.0
 EMPTY: Mapping[str, Value] = {}
 
 
@@ -58,7 +61,7 @@ async def command(
         return shown.Accepted(seq, None)
 
     def over(state: State) -> bool:
-        return state.seq >= seq and settled(state, name)
+        return state.seq >= seq and settled(state, name, now_micros())
 
     done = await tail.wait_for(over, asked.query.wait)
     found = views.status(tail.state, tail.state.at, tail.alive).services[name]
@@ -96,20 +99,28 @@ async def submit(
     return answer.seq
 
 
-def settled(state: State, service: str) -> bool:
-    """Whether nothing will change by itself for a service: it is where it is wanted, given up, or waits for another."""
-    return all(_settled(state, instance) for instance in instances_of(state, service))
+def now_micros() -> Micros:
+    """The present moment in µs UTC."""
+    return micros(datetime.now(UTC))
 
 
-def _settled(state: State, instance: Instance) -> bool:
+def settled(state: State, service: str, now: Micros) -> bool:
+    """Whether nothing will change by itself for a service: it is where it is wanted, given up, or waits for another.
+
+    One without a check is believed to run once it has run for `STEADY_SECONDS`.
+    """
+    return all(_settled(state, instance, now) for instance in instances_of(state, service))
+
+
+def _settled(state: State, instance: Instance, now: Micros) -> bool:
     if not instance.wanted:
         return not instance.run
     if instance.bounce:
         return False
     if instance.state == "waiting":
-        return any(not _is_on_its_way(state, name) for name, _ in unmet(state, instance))
-    return instance.state in ("running", "completed", "failed")
-
-
-def _is_on_its_way(state: State, service: str) -> bool:
-    return not settled(state, service)
+        return any(settled(state, name, now) for name, _ in unmet(state, instance))
+    if instance.state == "running":
+        declared = state.services.declared.get(instance.service)
+        checked = declared is not None and declared.probe is not None
+        return checked or now - instance.ready_at >= STEADY_SECONDS * 1_000_000
+    return instance.state in ("completed", "failed")

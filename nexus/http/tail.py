@@ -30,6 +30,7 @@ SECONDS_A_LISTENER = 0.00012
 
 IDLE_SECONDS = 1.0
 BEAT_SECONDS = 5.0
+LOOK_SECONDS = 0.25
 ALIVE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
@@ -170,12 +171,14 @@ class Tail:
             self.listeners -= 1
 
     async def wait_for(self, condition: Callable[[State], bool], seconds: float) -> bool:
-        """Whether the condition came true of the present state in time."""
-        with self.listening(), contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not condition(self.state) and not self.closing:
-                    await self.moved.wait()
-        return condition(self.state)
+        """Whether the condition, which may depend on the time, came true of the present state in time."""
+        deadline = time.monotonic() + seconds
+        with self.listening():
+            while not (done := condition(self.state)) and not self.closing and time.monotonic() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(LOOK_SECONDS, deadline - time.monotonic())):
+                        await self.moved.wait()
+        return done
 
     # -- reading -------------------------------------------------------------------------------
 
