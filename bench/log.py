@@ -39,8 +39,8 @@ from projections.history import SNAPSHOT_EVERY, History
 from projections.state import State, evolve_all
 
 BATCH = 1_000
-ROUNDS = 9
-FULL, QUICK = (30_000, 1_000_000), (10_000, 100_000)
+ROUNDS = 25
+FULL, QUICK = (20_000, 1_000_000), (5_000, 100_000)
 """Events appended in each round, and events of the history that is verified and replayed."""
 
 ENDLESS = 1 << 50

@@ -36,13 +36,11 @@ def decide(state: State) -> Iterator[Draft]:
     found: dict[str, tuple[Instance, Concern]] = {}
     losses = lost(state)
     unwell = {name: it for name, it in state.health.by_instance.items() if it.status == "unhealthy"}
+    recent = state.at - FLAPPING_SECONDS * 1_000_000
     for instance in state.services.instances.values():
         # Most instances are no concern, and that is seen at a glance.
-        if (
-            instance.state in ("failed", "waiting")
-            or instance.name in unwell
-            or len(instance.failed_at) == FAILURES_KEPT
-        ):
+        flapping = len(instance.failed_at) == FAILURES_KEPT and instance.failed_at[0] > recent
+        if flapping or instance.state in ("failed", "waiting") or instance.name in unwell:
             for what, concern in _concerns(state, instance, losses, unwell.get(instance.name)):
                 found[f"{what}:{instance.name}"] = (instance, concern)
     for key, (instance, concern) in found.items():

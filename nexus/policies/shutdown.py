@@ -57,11 +57,12 @@ def _undisturbed(state: State, losses: dict[str, Loss]) -> set[str]:
     """Most runs have no reason to end, and that is seen at a glance."""
     unwell = {name for name, health in state.health.by_instance.items() if health.status == "unhealthy"}
     fixed = state.leases.fixed
+    moved = {lease.holder for lease in state.leases.by_name.values() if fixed.get(lease.port, lease.name) != lease.name}
     return {
         it.name
         for it in state.services.instances.values()
         if it.state == "running" and it.wanted and not it.bounce and it.service not in losses
-        and it.name not in unwell and fixed.keys().isdisjoint(it.ports.values())
+        and it.name not in unwell and it.name not in moved
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tests.waiting import until
 NEEDS = {"database": [], "web": ["database"], "worker": ["web"]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A supervisor with three services; `worker` is not tried again when it fails."""
     lacking = missing()
@@ -29,7 +29,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(system: System) -> Iterator[Browser]:
     """A browser."""
     with browsing() as found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -85,10 +86,14 @@ class FaultyLog:
             self._begin(max(now, self.history[-1].at + 1), state, "damaged")
             self._problems.append(LogDamaged(file=FILE, problem="a hash is wrong", last_good=last_good))
 
-    def _begin(self, at: Micros, state: bytes, reason: str) -> Recorded:
-        opened = self.inner.rotate(at, state)
-        assert isinstance(opened.event, LogOpened)
-        opened = msgspec.structs.replace(opened, event=msgspec.structs.replace(opened.event, reason=reason))
+    def _begin(self, at: Micros, state: bytes, reason: Literal["rotated", "damaged"]) -> Recorded:
+        head = self.inner.head
+        event = LogOpened(
+            log_id=self.inner.log_id, previous_file=FILE, previous_seq=head.seq, previous_hash=head.hash.hex(),
+            reason=reason, state=msgspec.Raw(state),
+        )  # fmt: skip
+        opened = Recorded(head.seq + 1, at, event)
+        self.inner.append([opened])
         self.history.append(opened)
         self._opened = opened.seq
         return opened

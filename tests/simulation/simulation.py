@@ -94,6 +94,7 @@ class Simulation:
             event = self.log.history[position - 1].event
             kept = isinstance(event, CommandReceived) and event.command_id == command_id
             insist(kept, "nothing acknowledged is lost", (command_id, position))
+        insist(list(self.log.inner.read()) == self.log.history, "what is read is what was written")
         audit(self.log.history, self.witness.state, self.policies)
         return Summary(self.hours, len(self.log.history), self.lives, dict(self.world.counts))
 

@@ -45,6 +45,7 @@ class Witness:
         self._pending_since: dict[Position, Micros] = {}
         self._checked: Position = -1
         self._waited_at: Micros = 0
+        self._look_again_at: Micros = 0
         self._waits_at_moment = 0
         self._grace: dict[str, float] = {}
         self._declared: dict[str, Service] = {}
@@ -122,8 +123,10 @@ class Witness:
             self._forget_times()
         if self.log.failing or controller._unrecorded:
             return
-        self._hopeless(state)
-        self._stuck(state)
+        if self.world.time >= self._look_again_at:
+            self._look_again_at = self.world.time + SECOND // 2
+            self._hopeless(state)
+            self._stuck(state)
         if state.seq == self._checked:
             return
         self._checked = state.seq

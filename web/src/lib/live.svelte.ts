@@ -1,4 +1,5 @@
 // What the page knows: who asks, the line to the server, the latest events, and the state of the moment looked at.
+import { untrack } from 'svelte'
 import { Feed, type Line, type Told } from './feed'
 import { route } from './route.svelte'
 import type { Event, ProblemDocument, Status } from './types'
@@ -202,7 +203,9 @@ export class Answer<T> {
       const asked = path()
       const at = past ? route.at : null
       if (at === null) every()
-      if (asked && live.token) void this.#ask(asked, at)
+      const token = live.token
+      // What the question itself reads and sets is no reason to ask again.
+      if (asked && token) untrack(() => void this.#ask(asked, at))
     })
   }
 
