@@ -7,8 +7,10 @@ last event as known outside the database), `events.ballast` (room for bad days) 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -139,11 +141,16 @@ def sync_directory(home: Path) -> None:
 
 
 def make_ballast(home: Path, size_bytes: int) -> None:
-    """Set room aside that can be freed when the disk is full; raises OSError when there is none."""
+    """Set room aside that can be freed when the disk is full; raises OSError when there is none.
+
+    As much again must stay free: whoever appends meanwhile must not find the disk filled by us.
+    """
     path = home / BALLAST
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size == size_bytes:
             return
+    if shutil.disk_usage(home).free < 2 * size_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     with path.open("wb") as file:
         if sys.platform == "linux":
             os.posix_fallocate(file.fileno(), 0, size_bytes)

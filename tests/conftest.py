@@ -7,6 +7,9 @@ from collections.abc import Iterable
 import hypothesis
 import pytest
 
+LONG_SECONDS = 3600
+"""How long a long test may take; pyproject.toml says it for the others."""
+
 # A shared machine is slow now and then: how long an example took says nothing.
 hypothesis.settings.register_profile("nexus", deadline=None)
 hypothesis.settings.load_profile("nexus")
@@ -19,8 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
     """Without `--long`, a long test is skipped and says so."""
-    if not config.getoption("--long"):
-        skip = pytest.mark.skip(reason="takes minutes; run with --long")
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(skip)
+    skip = pytest.mark.skip(reason="takes minutes; run with --long")
+    mark = pytest.mark.timeout(LONG_SECONDS) if config.getoption("--long") else skip
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(mark)

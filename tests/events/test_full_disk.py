@@ -77,6 +77,17 @@ def fill_up(log: Log) -> None:
 
 
 @pytest.mark.skipif(not LINUX_ROOT, reason="mounts a small file system")
+def test_making_the_ballast_leaves_room_for_others(small_disk: Path) -> None:
+    """It is not even tried where nothing would be left meanwhile for whoever appends."""
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    with pytest.raises(OSError, match="No space left"):
+        files.make_ballast(small_disk, free // 2 + 4096)
+    assert not (small_disk / files.BALLAST).exists()
+    files.make_ballast(small_disk, free // 2 - 4096)
+    assert files.free_ballast(small_disk) == free // 2 - 4096
+
+
+@pytest.mark.skipif(not LINUX_ROOT, reason="mounts a small file system")
 def test_a_full_disk_does_not_stop_at_a_rotation(small_disk: Path) -> None:
     """Where no new file can be begun, the old one goes on, and the wish is put off."""
     with Log.open(small_disk / "home", size_limit_bytes=1, ballast_bytes=4096, now=lambda: NOON) as log:
