@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from bench.install import find
 
 Commands = Mapping[str, list[str]]
 """The command of each service by its name."""
@@ -29,19 +30,18 @@ class Peer:
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     stop: Callable[[Path], list[str]] | None = None
     restarts: bool = True
-    version: Callable[[], str] = field(default=lambda: "")
 
 
-def _script(name: str) -> str:
+def _ours(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def _needs_script(name: str) -> Callable[[], str | None]:
-    return lambda: None if Path(_script(name)).exists() else f"{name} is not installed"
+def _program(name: str) -> str:
+    return find(name) or name
 
 
-def _needs_program(name: str) -> Callable[[], str | None]:
-    return lambda: None if shutil.which(name) else f"{name} is not installed"
+def _needs(name: str) -> Callable[[], str | None]:
+    return lambda: None if find(name) else f"{name} is not installed"
 
 
 def _shell(words: list[str]) -> str:
@@ -62,8 +62,8 @@ def _write_nexus(folder: Path, commands: Commands) -> None:
 NEXUS = Peer(
     "nexus",
     _write_nexus,
-    lambda folder: [_script("nexus"), "up", str(folder / "nexus.toml")],
-    stop=lambda folder: [_script("nexus"), "--home", str(folder / ".nexus"), "down"],
+    lambda folder: [_ours("nexus"), "up", str(folder / "nexus.toml")],
+    stop=lambda folder: [_ours("nexus"), "--home", str(folder / ".nexus"), "down"],
 )
 
 
@@ -93,14 +93,14 @@ def _write_procfile(folder: Path, commands: Commands) -> None:
 
 SUPERVISORD = Peer(
     "supervisord", _write_supervisord,
-    lambda folder: [_script("supervisord"), "-c", str(folder / "supervisord.conf")], _needs_script("supervisord"),
+    lambda folder: [_program("supervisord"), "-c", str(folder / "supervisord.conf")], _needs("supervisord"),
 )  # fmt: skip
 CIRCUS = Peer(
-    "circus", _write_circus, lambda folder: [_script("circusd"), str(folder / "circus.ini")], _needs_script("circusd"),
+    "circus", _write_circus, lambda folder: [_program("circusd"), str(folder / "circus.ini")], _needs("circusd"),
 )  # fmt: skip
 HONCHO = Peer(
     "honcho", _write_procfile,
-    lambda folder: [_script("honcho"), "-f", str(folder / "Procfile"), "start"], _needs_script("honcho"),
+    lambda folder: [_program("honcho"), "-f", str(folder / "Procfile"), "start"], _needs("honcho"),
     restarts=False,
 )  # fmt: skip
 
@@ -117,8 +117,21 @@ def _write_pm2(folder: Path, commands: Commands) -> None:
 
 
 PM2 = Peer(
-    "pm2", _write_pm2, lambda folder: ["pm2", "start", str(folder / "pm2.json"), "--no-daemon"], _needs_program("pm2"),
+    "pm2", _write_pm2,
+    lambda folder: [_program("pm2"), "start", str(folder / "pm2.json"), "--no-daemon"], _needs("pm2"),
     lambda folder: {"PM2_HOME": str(folder / "pm2")},
+)  # fmt: skip
+
+
+def _write_mprocs(folder: Path, commands: Commands) -> None:
+    procs = {name: {"cmd": words, "autorestart": True} for name, words in commands.items()}
+    (folder / "mprocs.json").write_text(json.dumps({"procs": procs}))
+
+
+MPROCS = Peer(
+    "mprocs", _write_mprocs,  # it wants a terminal
+    lambda folder: ["script", "-qfec", f"{_program('mprocs')} --config {folder / 'mprocs.json'}", "/dev/null"],
+    _needs("mprocs"),
 )  # fmt: skip
 
 
@@ -135,13 +148,31 @@ def _write_service_folders(folder: Path, commands: Commands) -> None:
 
 
 RUNIT = Peer(
-    "runit", _write_service_folders, lambda folder: ["runsvdir", str(folder / "services")], _needs_program("runsvdir"),
+    "runit", _write_service_folders, lambda folder: ["runsvdir", str(folder / "services")], _needs("runsvdir"),
 )  # fmt: skip
 S6 = Peer(
-    "s6", _write_service_folders, lambda folder: ["s6-svscan", str(folder / "services")], _needs_program("s6-svscan"),
+    "s6", _write_service_folders, lambda folder: ["s6-svscan", str(folder / "services")], _needs("s6-svscan"),
 )  # fmt: skip
 
-PEERS = (NEXUS, SUPERVISORD, CIRCUS, HONCHO, PM2, RUNIT, S6)
+
+def _write_monit(folder: Path, commands: Commands) -> None:
+    lines = ["set daemon 1", f"set pidfile {folder}/monit.pid", f"set statefile {folder}/monit.state",
+             f"set idfile {folder}/monit.id"]  # fmt: skip
+    for name, words in commands.items():
+        script = folder / f"{name}.sh"
+        script.write_text(f"#!/bin/sh\necho $$ > {folder}/{name}.pid\nexec {_shell(words)}\n")
+        script.chmod(0o755)
+        start = f"/bin/sh -c 'setsid {script} >/dev/null 2>&1 </dev/null &'"
+        lines += [f'check process {name} with pidfile {folder}/{name}.pid\n  start program = "{start}"']
+    (folder / "monitrc").write_text("\n".join(lines) + "\n")
+    (folder / "monitrc").chmod(0o600)
+
+
+MONIT = Peer(
+    "monit", _write_monit, lambda folder: [_program("monit"), "-I", "-c", str(folder / "monitrc")], _needs("monit"),
+)  # fmt: skip
+
+PEERS = (NEXUS, SUPERVISORD, CIRCUS, HONCHO, PM2, MPROCS, RUNIT, S6, MONIT)
 
 
 def start(peer: Peer, folder: Path) -> subprocess.Popen[bytes]:

@@ -17,11 +17,14 @@ from typing import Any
 
 import psutil
 
+from bench.install import install
 from bench.peers import PEERS, Peer, start
 
 SERVICES = 50
 KILLS = 100
 IDLE_SECONDS = 30.0
+YOUNG_SECONDS = 1.5
+"""Some do not restart at once what ended sooner than this."""
 
 
 class Starts:
@@ -33,6 +36,7 @@ class Starts:
         self._pipe = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         self._rest = b""
         self.pids: dict[str, list[int]] = {}
+        self.begun_at: dict[str, float] = {}
 
     def command(self, name: str) -> list[str]:
         """A quiet service that says when it is there."""
@@ -54,6 +58,7 @@ class Starts:
         for line in lines:
             name, pid = line.decode().split()
             self.pids.setdefault(name, []).append(int(pid))
+            self.begun_at[name] = time.perf_counter()
             seen.add(name)
         return seen
 
@@ -69,10 +74,14 @@ class Starts:
 
 def run(quick: bool = False) -> dict[str, Any]:
     """Figures of each peer that is installed here; the others are named with the reason."""
+    install()
     figures: dict[str, dict[str, float | str]] = {}
     for peer in PEERS:
         missing = peer.missing()
-        figures[peer.name] = {"missing": missing} if missing else _measure(peer, quick)
+        try:
+            figures[peer.name] = {"missing": missing} if missing else _measure(peer, quick)
+        except TimeoutError as error:
+            figures[peer.name] = {"missing": str(error)}
     others = [
         float(figure["crash_to_running_ms"])
         for name, figure in figures.items()
@@ -145,12 +154,14 @@ def _services(starts: Starts) -> list[int]:
 
 def _crashes(starts: Starts, names: list[str], kills: int) -> dict[str, float]:
     chance, took_ms = random.Random(7), []
-    for _ in range(kills):
-        name = chance.choice(names)
+    for number in range(kills):
+        if number % len(names) == 0:
+            chance.shuffle(names)
+        name = names[number % len(names)]
+        time.sleep(max(0.02, starts.begun_at[name] + YOUNG_SECONDS - time.perf_counter()))
         began = time.perf_counter()
         os.kill(starts.pids[name][-1], signal.SIGKILL)
         took_ms.append((starts.until({name}, 30) - began) * 1e3)
-        time.sleep(0.02)
     ordered = sorted(took_ms)
     return {
         "crash_to_running_ms": statistics.median(took_ms),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -12,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 import typer
 
+from bench.__main__ import figures, number
 from events import catalog
 from events.envelope import Recorded
 from nexus.cli.app import make_app
@@ -25,6 +27,7 @@ from projections import event_views, views
 from projections.explanation import Explanation
 
 REFERENCE = Path(__file__).parent / "reference"
+RESULTS = Path(__file__).parent.parent / "bench" / "results"
 SECTION = re.compile(r"^# -- (.+?) -+$|^class (\w+)\(", re.MULTILINE)
 BASES, TYPES = "the bases", "declared types"
 IN_EVERY_DECISION = ("rule", "values", "rejected")
@@ -280,7 +283,43 @@ def command_parts(path: str, command: Any) -> Iterator[str]:
             yield from command_parts(f"{path} {name}", it)
 
 
+# -- benchmarks ----------------------------------------------------------------------------------
+
+
+def benchmarks_page() -> str:
+    """The last full run of each benchmark that was kept."""
+    parts = [
+        "# Benchmarks",
+        "*Made from `bench/results` by `docs/generate.py`; `./dev bench NAME --save` keeps a full run.*",
+        "Each benchmark measures Nexus and what people would use instead in one run. Absolute figures are those of one "
+        "machine on one day; the ratios are what to compare.",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        parts += benchmark_parts(json.loads(path.read_text("utf-8")))
+    return "\n\n".join(parts) + "\n"
+
+
+def benchmark_parts(result: dict[str, Any]) -> Iterator[str]:
+    """One benchmark: what it measures, its figures, its machine and date."""
+    measured, cells = figures(result)
+    purpose = ast.get_docstring(ast.parse((RESULTS.parent / f"{result['name']}.py").read_text("utf-8"))) or ""
+    yield f"## {result['name']}"
+    yield purpose
+    yield "\n".join(
+        [f"| | {' | '.join(measured)} |", "|---|" + "---:|" * len(measured)]
+        + [f"| {row.replace('_', ' ')} | {' | '.join(values)} |" for row, values in cells]
+    )
+    for subject, values in result["figures"].items():
+        if "missing" in values:
+            yield f"{subject} was not measured: {values['missing']}."
+    if result["ratios"]:
+        yield "Ratios: " + ", ".join(f"{name} **{number(value)}**" for name, value in result["ratios"].items()) + "."
+    machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result["machine"].items())
+    yield f"{result['date'][:10]}: {machine}."
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "../benchmarks.md": benchmarks_page,
     "cli.md": cli_page,
     "configuration.md": reference,
     "events.md": events_page,
