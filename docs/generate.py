@@ -140,8 +140,8 @@ An error is one object on standard error: `type`, `title`, `status`, and where t
 
 | command | form |
 |---|---|
-| `up`, `start`, `stop`, `restart`, `down`, `detach` | `{seq, done, problems}`: where the wish was recorded, \
-whether it came true, and if not why, by service; `up` has `url` too |
+| `up`, `start`, `stop`, `restart`, `pause`, `resume`, `down`, `detach` | `{seq, done, problems}`: where the wish was \
+recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `status` | [status](#status) |
 | `events` | [event](#event), one a line |
 | `decisions` | [decisions](#decisions) |

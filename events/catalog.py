@@ -18,7 +18,7 @@ Condition = Literal["started", "healthy", "completed"]
 ProbeKind = Literal["http", "tcp", "exec", "postgres"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
-Verb = Literal["up", "down", "detach", "start", "stop", "restart", "lease", "release"]
+Verb = Literal["up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release"]
 
 
 def _kind(name: str) -> str:
@@ -473,16 +473,32 @@ class StartDecided(InstanceDecision, frozen=True, kw_only=True):
 
 
 class StopDecided(InstanceDecision, frozen=True, kw_only=True):
-    """A run is asked to end; at `kill_at` it is no longer asked. `failure` says that it failed us."""
+    """A run is asked to end; at `kill_at` it is no longer asked. `failure` says that it failed us.
+
+    A `paused` one is let go on, since nothing that stands still can end in good order.
+    """
 
     run: int
     signal: str = "TERM"
     kill_at: int = 0
     failure: str = ""
+    paused: bool = False
 
 
 class KillDecided(InstanceDecision, frozen=True, kw_only=True):
     """A run that did not end when asked is to be ended by force."""
+
+    run: int
+
+
+class PauseDecided(InstanceDecision, frozen=True, kw_only=True):
+    """A run and everything that it started is to stand still."""
+
+    run: int
+
+
+class ResumeDecided(InstanceDecision, frozen=True, kw_only=True):
+    """A run that stands still is to go on."""
 
     run: int
 
@@ -534,5 +550,7 @@ class ShutdownCompleted(Decision, frozen=True, kw_only=True):
     """Everything that was to be stopped has ended: the supervisor may go."""
 
 
-Effectful = StartDecided | StopDecided | KillDecided | PortChosen | PortReleased | LeaseGranted
+Effectful = (
+    StartDecided | StopDecided | KillDecided | PauseDecided | ResumeDecided | PortChosen | PortReleased | LeaseGranted
+)
 """The decisions that something in the world has to carry out, and that therefore have an outcome."""

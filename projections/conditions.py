@@ -158,7 +158,9 @@ def _settled(state: State, instance: Instance) -> bool:
     if instance.state in ("completed", "failed"):
         return True
     if instance.state == "running":
-        return True
+        return not instance.paused
+    if instance.state == "paused":
+        return instance.paused
     return instance.state == "waiting" and any(_hopeless(state, name) for name, _ in unmet(state, instance))
 
 

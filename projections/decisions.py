@@ -10,10 +10,12 @@ from events.catalog import (
     Event,
     KillDecided,
     LeaseGranted,
+    PauseDecided,
     PortChosen,
     PortHeld,
     PortRefused,
     PortReleased,
+    ResumeDecided,
     RunAbandoned,
     RunAdopted,
     RunEvent,
@@ -38,7 +40,7 @@ class Decisions(msgspec.Struct, frozen=True):
 fold: Fold[Decisions] = Fold()
 
 
-@fold.on(StartDecided, StopDecided, KillDecided, PortChosen, LeaseGranted)
+@fold.on(StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, PortChosen, LeaseGranted)
 def _decided(decisions: Decisions, it: Recorded, event: Decision) -> Decisions:
     assert isinstance(event, Effectful)
     return Decisions({**decisions.pending, it.seq: event}, decisions.taken + 1)

@@ -7,8 +7,10 @@ from typing import Literal
 import msgspec
 
 from events.catalog import (
+    PauseDecided,
     ProbeFailed,
     ProbePassed,
+    ResumeDecided,
     RunAbandoned,
     RunEvent,
     RunExited,
@@ -65,6 +67,16 @@ def _failed(healths: Healths, it: Recorded, event: ProbeFailed) -> Healths:
         return _observed(healths, it, event, "unknown", event.failures, event.detail)
     status: HealthStatus = "unhealthy" if event.failures >= event.limit else "degraded"
     return _observed(healths, it, event, status, event.failures, event.detail)
+
+
+@fold.on(PauseDecided, ResumeDecided)
+def _paused(healths: Healths, it: Recorded, event: PauseDecided | ResumeDecided) -> Healths:
+    """What stands still is not asked, and its last answer says nothing any more."""
+    before = healths.by_instance.get(event.instance)
+    if before is None or before.status == "unknown":
+        return healths
+    health = Health(before.run, "stale", 0, "it was paused", it.at, before.observed_at, it.seq)
+    return Healths({**healths.by_instance, event.instance: health})
 
 
 def _observed(

@@ -7,14 +7,14 @@ from typing import Any, Literal
 import msgspec
 
 from events.catalog import (
-    CommandReceived,
-    ConfigurationLoaded,
     DeadlineReached,
     KillDecided,
+    PauseDecided,
     PortRefused,
     ProbeFailed,
     ProbePassed,
     RestartScheduled,
+    ResumeDecided,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -26,7 +26,6 @@ from events.catalog import (
     StopDecided,
 )
 from events.envelope import Micros, Position, Recorded
-from projections.dependencies import with_needs
 from projections.fold import Fold
 
 replace = msgspec.structs.replace
@@ -43,13 +42,15 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     `answered` of them have been answered by a decision; `delayed` says that the next try is still to wait. `well_since`
     is when its good answers began, 0 while they are not good. `bounce` says why the present run is to be replaced,
     `stopped_by` is the last decision to end it. `changed` is the last event that may call for a decision: whatever is
-    decided next was caused by it. `problem` says in words what went wrong last.
+    decided next was caused by it. `problem` says in words what went wrong last. `paused` is a wish
+    about the present run.
     """
 
     name: str
     service: str
     state: InstanceState = "declared"
     wanted: bool = False
+    paused: bool = False
     run: Position = 0
     pid: int = 0
     started_at: Micros = 0
@@ -91,67 +92,6 @@ def changed(services: Services, name: str, **changes: Any) -> Services:
     return replace(services, instances={**services.instances, name: replace(services.instances[name], **changes)})
 
 
-# -- what is wanted ------------------------------------------------------------------------------
-
-
-@fold.on(ConfigurationLoaded)
-def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Services:
-    instances: dict[str, Instance] = {}
-    for service in event.services.values():
-        known = services.declared.get(service.name)
-        for name in service.instances():
-            instance = services.instances.get(name) or Instance(name, service.name, since=it.at, changed=it.seq)
-            if instance.run and known != service:
-                instance = replace(instance, bounce="its declaration changed", changed=it.seq)
-            instances[name] = instance
-    for name, instance in services.instances.items():
-        if name not in instances and instance.run:
-            instances[name] = replace(instance, wanted=False, changed=it.seq)
-    return replace(services, declared=event.services, instances=instances)
-
-
-@fold.on(CommandReceived)
-def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
-    if event.verb in ("detach", "lease", "release"):
-        return services
-    directly = set(event.services)
-    if event.verb == "down":
-        named = {instance.service for instance in services.instances.values()}
-    elif event.verb in ("up", "start"):
-        asked = directly or {name for name, service in services.declared.items() if service.autostart}
-        named = with_needs(services.declared, asked)
-    else:
-        named = directly
-    instances = {
-        name: _wish(services, instance, it, event.verb, instance.service in directly)
-        if instance.service in named
-        else instance
-        for name, instance in services.instances.items()
-    }
-    return replace(services, instances=instances)
-
-
-def _wish(services: Services, instance: Instance, it: Recorded, verb: str, directly: bool) -> Instance:
-    """What a command makes of an instance; `directly` where it names the service, not only what needs it."""
-    forgiven = replace(instance, failures=0, answered=0, delayed=False, changed=it.seq)
-    if verb in ("stop", "down"):
-        at_rest = instance.state in ("waiting", "failed", "completed")
-        state: InstanceState = "stopped" if at_rest else instance.state
-        return _moved(replace(forgiven, wanted=False, bounce=""), state, it)
-    if instance.name not in _declared_names(services, instance.service):
-        return instance
-    if instance.state == "completed" and not directly:
-        return instance
-    wanted = replace(forgiven, wanted=True)
-    if instance.run:
-        return replace(wanted, bounce="somebody asked for a restart") if verb == "restart" else wanted
-    return _moved(replace(wanted, problem=""), "waiting", it)
-
-
-def _moved(instance: Instance, state: InstanceState, it: Recorded) -> Instance:
-    return instance if instance.state == state else replace(instance, state=state, since=it.at)
-
-
 # -- a run begins --------------------------------------------------------------------------------
 
 
@@ -161,7 +101,7 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
         well_since=0, bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports,
-        changed=it.seq, restarts=was.restarts + (event.attempt > 0), answered=was.failures,
+        paused=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0), answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
 
@@ -226,6 +166,16 @@ def _forgiven(services: Services, it: Recorded, instance: Instance) -> Instance:
         return instance
     stayed = it.at - instance.well_since >= declared.restart.reset_after_seconds * 1_000_000
     return replace(instance, failures=0, answered=0) if stayed else instance
+
+
+@fold.on(PauseDecided)
+def _paused(services: Services, it: Recorded, event: PauseDecided) -> Services:
+    return changed(services, event.instance, state="paused", since=it.at, changed=it.seq)
+
+
+@fold.on(ResumeDecided)
+def _resumed(services: Services, it: Recorded, event: ResumeDecided) -> Services:
+    return changed(services, event.instance, state="running", since=it.at, changed=it.seq)
 
 
 # -- a run ends ----------------------------------------------------------------------------------
@@ -299,7 +249,7 @@ def _port_refused(services: Services, it: Recorded, event: PortRefused) -> Servi
 def _ended(services: Services, it: Recorded, name: str, failure: str = "", completed: bool = False) -> Services:
     was = services.instances[name]
     services = replace(services, runs={run: of for run, of in services.runs.items() if run != was.run})
-    if name not in _declared_names(services, was.service):
+    if name not in declared_names(services, was.service):
         return replace(services, instances={n: i for n, i in services.instances.items() if n != name})
     instance = replace(
         _forgiven(services, it, was), run=0, pid=0, ports={}, well_since=0, bounce="", changed=it.seq, since=it.at
@@ -324,7 +274,8 @@ def _with(services: Services, instance: Instance) -> Services:
     return replace(services, instances={**services.instances, instance.name: instance})
 
 
-def _declared_names(services: Services, service: str) -> tuple[str, ...]:
+def declared_names(services: Services, service: str) -> tuple[str, ...]:
+    """The instances that a service is to have, none where it is not declared."""
     declared = services.declared.get(service)
     return declared.instances() if declared else ()
 

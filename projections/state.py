@@ -20,6 +20,7 @@ from projections import (
     ports,
     services,
     supervisor,
+    wishes,
 )
 from projections.fold import Fold
 
@@ -43,7 +44,7 @@ class State(msgspec.Struct, frozen=True):
 
 FOLDS: dict[str, Fold[Any]] = {
     "supervisor": supervisor.fold,
-    "services": services.fold,
+    "services": wishes.fold,
     "health": health.fold,
     "ports": ports.fold,
     "leases": leases.fold,

@@ -14,6 +14,7 @@ from events.catalog import (
     KillDecided,
     LeaseGranted,
     LogSlow,
+    PauseDecided,
     PortChosen,
     PortHeld,
     PortPool,
@@ -22,6 +23,7 @@ from events.catalog import (
     ProbeFailed,
     ProbePassed,
     Restart,
+    ResumeDecided,
     RunExited,
     RunStarted,
     Service,
@@ -106,6 +108,11 @@ class World:
                 yield Draft(
                     SignalSent(instance=it.event.instance, run=it.event.run, signal=it.event.signal, reached=1), it.seq
                 )
+            case PauseDecided() | ResumeDecided():
+                signal = "STOP" if isinstance(it.event, PauseDecided) else "CONT"
+                yield Draft(
+                    SignalSent(instance=it.event.instance, run=it.event.run, signal=signal, reached=1), it.seq
+                )  # fmt: skip
             case KillDecided():
                 yield Draft(SignalSent(instance=it.event.instance, run=it.event.run, signal="KILL", reached=1), it.seq)
 

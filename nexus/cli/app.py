@@ -88,7 +88,8 @@ def _setup() -> typer.Typer:
 
 
 COMMANDS: dict[str, Callable[[], typer.Typer]] = {
-    "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "detach": _wish,
+    "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "pause": _wish,
+    "resume": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "verify": _care, "doctor": _care,

@@ -19,8 +19,8 @@ from projections.moments import micros, moment_of
 CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bold": 1, "dim": 2}
 COLOURS = {
     "running": "green", "healthy": "green", "completed": "green", "ok": "green", "held": "green", "used": "green",
-    "starting": "yellow", "waiting": "yellow", "stopping": "yellow", "degraded": "yellow", "warn": "yellow",
-    "stale": "yellow", "warning": "yellow", "foreign": "yellow",
+    "starting": "yellow", "waiting": "yellow", "paused": "yellow", "stopping": "yellow", "degraded": "yellow",
+    "warn": "yellow", "stale": "yellow", "warning": "yellow", "foreign": "yellow",
     "failed": "red", "unhealthy": "red", "fail": "red", "critical": "red", "refused": "red",
     "stopped": "dim", "declared": "dim", "unknown": "dim", "idle": "dim",
 }  # fmt: skip

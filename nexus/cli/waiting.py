@@ -28,7 +28,11 @@ LOOK_SECONDS = 1.0
 
 TOLD_AGAIN_SECONDS = 5
 LINES_SHOWN = 5
-GOOD = ("running", "completed")
+GOOD = {"up": ("running", "completed", "paused"), "pause": ("paused",)}
+"""The states in which a wish has come true, where not running or completed."""
+
+FAILED = {"pause": "was not paused", "resume": "does not go on"}
+"""How it is told that a wish did not come true, where not as `did not start`."""
 
 
 class Wish:
@@ -94,14 +98,17 @@ class Wish:
         """The services that did not become what was wished, and why."""
         if self.verb in ("down", "detach", "stop"):
             return []
+        good = GOOD.get(self.verb, ("running", "completed"))
         return [
             (name, service.why or f"it is {service.state}")
             for name, service in views.status(state, state.at).services.items()
-            if name in self.wished(state) and service.state not in GOOD
+            if name in self.wished(state) and service.state not in good
         ]
 
     def wished(self, state: State) -> set[str]:
-        """The services that the wish is about, with what they need."""
+        """The services that the wish is about, with what they need where they start."""
+        if self.verb in ("pause", "resume"):
+            return set(self.services)
         declared = state.services.declared
         named = self.services or [name for name, service in declared.items() if service.autostart]
         return {name for name in with_needs(declared, named) if not is_internal(state, name)}
@@ -157,10 +164,10 @@ def _painted(text: str) -> str:
     return next((paint(text, colour) for word, colour in colours.items() if text.startswith(word)), text)
 
 
-def tell_failures(home: Path, state: State, failures: Sequence[tuple[str, str]]) -> None:
+def tell_failures(home: Path, state: State, failures: Sequence[tuple[str, str]], verb: str = "start") -> None:
     """Say on standard error what did not start, why, and what it wrote last."""
     for name, why in failures:
-        print(f"nexus: {name} did not start: {why}", file=sys.stderr)
+        print(f"nexus: {name} {FAILED.get(verb, 'did not start')}: {why}", file=sys.stderr)
         for instance in instances_of(state, name):
             if instance.state == "failed":
                 for text in last_lines(home, instance.name, LINES_SHOWN):

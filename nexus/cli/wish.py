@@ -1,4 +1,4 @@
-"""What people ask of a supervisor: start, stop, restart, down, detach."""
+"""What people ask of a supervisor: start, stop, restart, pause, resume, down, detach."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from projections.conditions import is_internal
 from projections.state import State
 
 app = commands()
+ENDS = {
+    "start": "running", "restart": "running", "resume": "running", "pause": "paused", "stop": "stopped",
+    "down": "everything is stopped",
+}  # fmt: skip
+"""What a wish that was fulfilled has come to."""
 
 
 @app.command()
@@ -38,6 +43,18 @@ def stop(context: typer.Context, services: Services, no_wait: NoWait = False, as
 def restart(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
     """Stop services and start them again."""
     _wish(context.obj, "restart", services, no_wait)
+
+
+@app.command()
+def pause(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Let services and everything they started stand still; they are not checked meanwhile."""
+    _wish(context.obj, "pause", services, no_wait)
+
+
+@app.command()
+def resume(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Let paused services go on."""
+    _wish(context.obj, "resume", services, no_wait)
 
 
 @app.command()
@@ -95,13 +112,12 @@ def _conclude(session: Session, wish: Wish, state: State, unwatched: bool) -> No
     if session.json:
         output.emit({"seq": wish.seq, "done": not failures, "problems": dict(failures)})
     elif failures:
-        tell_failures(session.home, state, failures)
+        tell_failures(session.home, state, failures, wish.verb)
     elif wish.verb == "detach":
         left = sum(1 for name in state.services.runs.values() if not is_internal(state, name.rpartition(".")[0]))
         say(f"the supervisor ended; {left} still running" if left else "the supervisor ended")
     else:
-        verbs = {"start": "running", "restart": "running", "stop": "stopped", "down": "everything is stopped"}
-        say(f"{', '.join(wish.services)}: {verbs[wish.verb]}" if wish.services else verbs[wish.verb])
+        say(f"{', '.join(wish.services)}: {ENDS[wish.verb]}" if wish.services else ENDS[wish.verb])
     if unwatched and not session.json:
         say("no supervisor runs: nobody watches the services; `nexus up -d` does")
     if failures:

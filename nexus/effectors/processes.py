@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from events.catalog import Decision, KillDecided, RunRefused, StartDecided, StopDecided
+from events.catalog import Decision, KillDecided, PauseDecided, ResumeDecided, RunRefused, StartDecided, StopDecided
 from events.envelope import Draft, Position
 from nexus.platforms.base import Launch, Processes, Sockets
 
@@ -32,9 +32,22 @@ class ProcessEffector:
     def stop(self, _: Position, decision: Decision) -> list[Draft]:
         """Ask a run to end."""
         assert isinstance(decision, StopDecided)
-        return self.processes.signal(decision.run, decision.instance, decision.signal, tree=False)
+        asked = self.processes.signal(decision.run, decision.instance, decision.signal, tree=False)
+        if decision.paused:
+            self.processes.signal(decision.run, decision.instance, "CONT", tree=True)
+        return asked
 
     def kill(self, _: Position, decision: Decision) -> list[Draft]:
         """End a run and everything it started."""
         assert isinstance(decision, KillDecided)
         return self.processes.signal(decision.run, decision.instance, "KILL", tree=True)
+
+    def pause(self, _: Position, decision: Decision) -> list[Draft]:
+        """Let a run and everything it started stand still."""
+        assert isinstance(decision, PauseDecided)
+        return self.processes.signal(decision.run, decision.instance, "STOP", tree=True)
+
+    def resume(self, _: Position, decision: Decision) -> list[Draft]:
+        """Let them go on."""
+        assert isinstance(decision, ResumeDecided)
+        return self.processes.signal(decision.run, decision.instance, "CONT", tree=True)

@@ -30,6 +30,7 @@ WAIT_SECONDS_MAX = 120.0
 ANSWER_SECONDS = 10.0
 KEY_LENGTH_MAX = 100
 STEADY_SECONDS = 1.0
+ServiceVerb = Literal["start", "stop", "restart", "pause", "resume"]
 EMPTY: Mapping[str, Value] = {}
 
 
@@ -42,7 +43,7 @@ class CommandQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def command(
-    verb: Literal["start", "stop", "restart"],
+    verb: ServiceVerb,
     tail: Tail,
     caller: Caller,
     key: str,
@@ -115,7 +116,7 @@ def settled(state: State, service: str, now: Micros) -> bool:
 def _settled(state: State, instance: Instance, now: Micros) -> bool:
     if not instance.wanted:
         return not instance.run
-    if instance.bounce:
+    if instance.bounce or (instance.state == "running" and instance.paused):
         return False
     if instance.state == "waiting":
         return any(settled(state, name, now) for name, _ in unmet(state, instance))
@@ -123,4 +124,4 @@ def _settled(state: State, instance: Instance, now: Micros) -> bool:
         declared = state.services.declared.get(instance.service)
         checked = declared is not None and declared.probe is not None
         return checked or now - instance.ready_at >= STEADY_SECONDS * 1_000_000
-    return instance.state in ("completed", "failed")
+    return instance.state in ("completed", "failed", "paused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from nexus.http import commands, feed, leases, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
@@ -29,7 +29,7 @@ def _log(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any
     )  # fmt: skip
 
 
-def _command(verb: Literal["start", "stop", "restart"], summary: str) -> Operation:
+def _command(verb: commands.ServiceVerb, summary: str) -> Operation:
     """A command to the supervisor."""
     return Operation(
         name=f"{verb}_service", method="POST", path=f"/api/services/{{service}}/{verb}", tag="services",
@@ -48,6 +48,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _command("start", "Start a service, and what it needs."),
     _command("stop", "Stop a service, after what needs it."),
     _command("restart", "Replace the runs of a service."),
+    _command("pause", "Let a service stand still."),
+    _command("resume", "Let a paused service go on."),
     _state("ports", "/api/ports", "ports", "The ports that are known of.", views.PortsView, queries.ports),
     _state("port", "/api/ports/{port}", "ports", "Who has a port.", shown.OnePort, queries.port, place=OfPort),
     _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),

@@ -110,11 +110,9 @@ class PosixProcesses:
             if not tree:
                 watch.asked = signal
                 reached = self._signal_group(watch, signal, number)
-            elif signal == "KILL":
-                watch.asked = ""
-                reached = whole.kill()
             else:
-                reached = len(self._system.send(whole.members(), number))
+                watch.asked = "" if signal == "KILL" else watch.asked
+                reached = whole.send(number)
         return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
     def adopt(self, run: Position, instance: str) -> list[Draft]:
@@ -314,7 +312,7 @@ class PosixProcesses:
             if first:
                 self._system.send(members, getattr(signals, f"SIG{watch.asked}"))
         else:
-            left = tree.kill()
+            left = tree.send(signals.SIGKILL)
             watch.left_behind = watch.left_behind or left > 0
         if not (left or record.held) or (not watch.asked and took_seconds > CLEAN_UP_SECONDS):
             return self._finish(watch, record)

@@ -55,12 +55,12 @@ class Tree:
         process = self.system.look(pid)
         return process is not None and not process.zombie and self._is_marked(process)
 
-    def kill(self) -> int:
-        """Kill every member, and those that they started meanwhile; how many it reached."""
+    def send(self, number: int) -> int:
+        """Signal every member, and those that they started meanwhile; how many it reached."""
         reached: set[tuple[int, int]] = set()
         for _ in range(PASSES_MAX):
             fresh = [process for process in self.members() if (process.pid, process.created) not in reached]
-            hit = self.system.send(fresh, signals.SIGKILL)
+            hit = self.system.send(fresh, number)
             if not hit:
                 break
             reached |= {(process.pid, process.created) for process in hit}

@@ -9,10 +9,12 @@ import msgspec
 
 from events.catalog import (
     ClockStepped,
+    PauseDecided,
     PortOwner,
     Probe,
     ProbeFailed,
     ProbePassed,
+    ResumeDecided,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -146,6 +148,10 @@ class SimulatedProcesses:
         if signal == "KILL":
             process.signal = process.signal if not process.main else signal
             world.later(world.random.random() * KILL_SECONDS, lambda: world.vanish(process))
+        elif signal == "STOP":
+            process.paused = True
+        elif signal == "CONT":
+            world.go_on(process)
         elif process.main and not process.ignores_term:
             ends = (0, None) if world.chance(0.5) else (None, signal)
             world.later(world.random.random() * TERM_SECONDS, lambda: world.exit(process, *ends))
@@ -227,10 +233,13 @@ class SimulatedProbes:
     def follow(self, state: State, events: Sequence[Recorded]) -> None:
         """Begin to ask the runs that are new; a subscriber of the controller."""
         for it in events:
-            if isinstance(it.event, RunStarted | RunAdopted):
+            if isinstance(it.event, PauseDecided):
+                self._asked.pop(it.event.run, None)
+            elif isinstance(it.event, RunStarted | RunAdopted | ResumeDecided):
                 declared = state.services.declared.get(it.event.service)
                 instance = state.services.instances.get(it.event.instance)
-                if declared and declared.probe and instance and instance.run == it.event.run:
+                asked = instance and instance.run == it.event.run and instance.state in ("starting", "running")
+                if declared and declared.probe and instance and asked:
                     self._asked[it.event.run] = _Asked(declared.probe, instance.state == "running")
                     self._later(it.event.run, 0.05)
 
@@ -249,8 +258,9 @@ class SimulatedProbes:
     def _ask(self, run: Position, asked: _Asked) -> None:
         asked.due = False
         process = self._world.processes[run]
-        if process.over:
-            self._asked.pop(run, None)
+        if process.over or self._asked.get(run) is not asked:
+            if self._asked.get(run) is asked:
+                del self._asked[run]
         elif process.answers:
             if asked.first or asked.failures or not asked.ready:
                 cause = None if asked.ready else run

@@ -71,6 +71,8 @@ class Process(msgspec.Struct):
     ignores_term: bool = False
     leaves_seconds: float = 0.0
     main: bool = True
+    paused: bool = False
+    held_back: tuple[int | None, str | None] | None = None
     ready: bool = False
     sick: bool = False
     over: bool = False
@@ -81,7 +83,7 @@ class Process(msgspec.Struct):
     @property
     def answers(self) -> bool:
         """Whether a probe would find it well."""
-        return self.main and self.ready and not self.sick
+        return self.main and self.ready and not self.sick and not self.paused
 
 
 class Onlooker(Protocol):
@@ -251,12 +253,22 @@ class World:
         """Its first process ends; the run is over once nothing is left that it started."""
         if not process.main:
             return
+        if process.paused:
+            process.held_back = exit_code, signal
+            return
         process.main, process.exit_code, process.signal = False, exit_code, signal
         if process.leaves_seconds and exit_code != 0:
             self._tell(process)
             self.later(process.leaves_seconds, lambda: self.vanish(process))
         else:
             self.vanish(process)
+
+    def go_on(self, process: Process) -> None:
+        """It stands still no longer, and what it was told meanwhile reaches it."""
+        process.paused = False
+        if process.held_back is not None:
+            ends = process.held_back
+            self.later(self.random.random() * 0.01, lambda: self.exit(process, *ends))
 
     def vanish(self, process: Process) -> None:
         """Nothing of a run is left."""

@@ -32,7 +32,7 @@ def decide(state: State) -> Iterator[Draft]:
     for instance in state.services.instances.values():
         if instance.name in quiet:
             continue
-        if instance.state in ("starting", "running"):
+        if instance.state in ("starting", "running", "paused"):
             reason = _why_stop(state, instance, losses)
             if reason and (reason.urgent or not _waits(state, instance, losses)):
                 yield Draft(_stop(state, instance, reason), reason.cause)
@@ -128,6 +128,7 @@ def _stop(state: State, instance: Instance, reason: Reason) -> StopDecided:
         instance=instance.name, run=instance.run, signal=declared.stop_signal if declared else "TERM",
         kill_at=state.at + int(grace_seconds * 1_000_000), failure=reason.failure, rule=reason.rule,
         values={**reason.values, "grace_seconds": grace_seconds}, rejected=reason.rejected,
+        paused=instance.state == "paused",
     )  # fmt: skip
 
 

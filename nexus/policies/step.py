@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from events.envelope import Draft, Micros, Recorded
-from nexus.policies import alerts, leases, ports, restart, shutdown, startup
+from nexus.policies import alerts, leases, pausing, ports, restart, shutdown, startup
 from projections.state import State, evolve
 
 Policy = Callable[[State], Iterable[Draft]]
@@ -14,6 +14,7 @@ POLICIES: tuple[Policy, ...] = (
     ports.decide,
     leases.decide,
     shutdown.decide,
+    pausing.decide,
     startup.decide,
     alerts.decide,
 )

@@ -22,7 +22,7 @@ Known = Callable[[], dict[str, Service]]
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: a command, or `ping` for who runs here; `actor` is on whose behalf the web API asks."""
 
-    verb: Literal["up", "down", "detach", "start", "stop", "restart", "lease", "release", "ping"]
+    verb: Literal["up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release", "ping"]
     services: tuple[str, ...] = ()
     command_id: str = ""
     actor: str = ""

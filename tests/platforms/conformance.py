@@ -166,6 +166,15 @@ class ProcessesConformance:
         assert only(machine.processes.signal(1, "web.1", "KILL", tree=True), SignalSent).reached == 1
         assert (await seen(machine, RunExited)).signal == "KILL"
 
+    async def test_what_stands_still_ends_once_it_goes_on(self, machine: Machine) -> None:
+        """A paused run hears nothing until it is resumed."""
+        await start(machine, 1, "lives")
+        assert only(machine.processes.signal(1, "web.1", "STOP", tree=True), SignalSent).reached == 1
+        only(machine.processes.signal(1, "web.1", "TERM", tree=False), SignalSent)
+        assert await machine.mailbox.wait(machine.clock.now() + 100_000) == []
+        assert only(machine.processes.signal(1, "web.1", "CONT", tree=True), SignalSent).reached == 1
+        assert (await seen(machine, RunExited)).run == 1
+
     async def test_a_signal_for_a_run_that_is_over_reaches_nobody(self, machine: Machine) -> None:
         """A late signal hits no stranger."""
         await start(machine, 1, "exits 0")

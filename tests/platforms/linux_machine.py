@@ -102,7 +102,7 @@ class LinuxMachine:
     def close(self) -> None:
         """End whatever a test has left."""
         for path in self.processes.runs.iterdir():
-            Tree(SYSTEM, path).kill()
+            Tree(SYSTEM, path).send(9)
 
 
 def free_port() -> int:

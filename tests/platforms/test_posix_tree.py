@@ -35,7 +35,7 @@ def test_a_supervisor_that_a_service_started_does_not_kill_itself(tmp_path: Path
         "import subprocess, sys; from pathlib import Path; from nexus.platforms.posix_tree import Tree\n"
         "from nexus.platforms.linux import LinuxSystem\n"
         "child = subprocess.Popen(['sleep', '1000'], env={})\n"
-        "print(Tree(LinuxSystem(), Path(sys.argv[1])).kill(), child.poll()); child.kill(); child.wait()"
+        "print(Tree(LinuxSystem(), Path(sys.argv[1])).send(9), child.poll()); child.kill(); child.wait()"
     )
     run_file = tmp_path / "7"
     environment = {**os.environ, "NEXUS_RUN_FILE": str(run_file)}

@@ -27,6 +27,7 @@ from events.catalog import (
     LogFull,
     LogOpened,
     LogSlow,
+    PauseDecided,
     PortChosen,
     PortClosed,
     PortHeld,
@@ -37,6 +38,7 @@ from events.catalog import (
     ProbeFailed,
     ProbePassed,
     RestartScheduled,
+    ResumeDecided,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -162,6 +164,11 @@ TOLD: list[tuple[Event, str, str]] = [
         StopDecided(rule="r", instance="web.1", run=3, signal="INT", failure="is unhealthy"), "web.1",
         "stop web.1 with signal INT: it is unhealthy",
     ),
+    (
+        PauseDecided(rule="r", instance="web.1", run=3), "web.1",
+        "let web.1 and everything it started stand still",
+    ),
+    (ResumeDecided(rule="r", instance="web.1", run=3), "web.1", "let web.1 go on"),
     (KillDecided(rule="r", instance="web.1", run=3), "web.1", "end web.1 and everything it started by force"),
     (
         RestartScheduled(rule="r", instance="web.1", attempt=2, due=1, values={"delay_seconds": 0.5, "tries": 3}),

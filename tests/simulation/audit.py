@@ -14,10 +14,12 @@ from events.catalog import (
     Event,
     KillDecided,
     LogOpened,
+    PauseDecided,
     PortRefused,
     ProbeFailed,
     ProbePassed,
     RestartScheduled,
+    ResumeDecided,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -54,6 +56,7 @@ class Story(msgspec.Struct):
     not_before: Micros = 0
     stopping: StopDecided | None = None
     wanted: bool = False
+    paused: bool = False
 
 
 class Auditor:
@@ -111,7 +114,7 @@ class Auditor:
         """A wish forgets failures and ends waiting."""
         insist(event.command_id not in self.acknowledged, "a command is received once", it)
         self.acknowledged[event.command_id] = it.seq
-        if event.verb == "detach":
+        if event.verb in ("detach", "pause", "resume"):
             return
         for name in self._named(event):
             for instance in self.declared[name].instances():
@@ -174,7 +177,17 @@ class Auditor:
         """A stop is for the present run."""
         story = self._story(event.instance)
         insist(story.run == event.run, "a stop is for the run that lives", it)
+        insist(story.paused == event.paused, "what stands still is let go on when it is to end", it)
+        insist(not (story.paused and event.failure), "what stands still is not ended for its health", it)
         story.stopping = event
+
+    def pause_decided(self, it: Recorded, event: PauseDecided | ResumeDecided) -> None:
+        """What runs is paused, what is paused goes on."""
+        story = self._story(event.instance)
+        pauses = isinstance(event, PauseDecided)
+        insist(story.run == event.run, "a pause is for the run that lives", it)
+        insist(story.paused != pauses and story.stopping is None, "a pause begins once and ends once", it)
+        story.paused = pauses
 
     def kill_decided(self, it: Recorded, event: KillDecided) -> None:
         """Force comes only after the grace that was granted."""
@@ -190,7 +203,7 @@ class Auditor:
         failed = self._failed(event, story)
         service = self.declared.get(event.service)
         self._stayed(it, story, event.service)
-        story.run, story.stopping, story.well_since = 0, None, 0
+        story.run, story.stopping, story.well_since, story.paused = 0, None, 0, False
         if failed and service and story.wanted:
             self._fails(it, story, service)
 
@@ -238,7 +251,7 @@ def _handlers() -> dict[type[Event], Callable[..., None]]:
         StartDecided: of.start_decided, StopDecided: of.stop_decided, KillDecided: of.kill_decided,
         ServiceGivenUp: of.given_up, RunStarted: of.started, RunAdopted: of.adopted, RunExited: of.ended,
         RunRefused: of.ended, RunAbandoned: of.ended, ProbePassed: of.passed, ProbeFailed: of.unwell,
-        PortRefused: of.port_refused,
+        PortRefused: of.port_refused, PauseDecided: of.pause_decided, ResumeDecided: of.pause_decided,
     }  # fmt: skip
 
 

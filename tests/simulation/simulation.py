@@ -13,8 +13,10 @@ from events.catalog import (
     KillDecided,
     LeaseEnded,
     LeaseGranted,
+    PauseDecided,
     PortChosen,
     PortReleased,
+    ResumeDecided,
     StartDecided,
     StopDecided,
     SupervisorStarted,
@@ -36,15 +38,15 @@ from tests.simulation.disk import FaultyLog
 from tests.simulation.services import FIXED, POOL, SERVICES, changed, configuration
 from tests.simulation.witness import Witness, insist
 
-COMMAND_EVERY_SECONDS = 600.0
+COMMAND_EVERY_SECONDS = 150.0
 CALM_SECONDS = 900.0
 LAST_FAILURES_SECONDS = 120.0
 SHUTDOWN_SECONDS = 120.0
 ROUNDS_FOR_AN_ANSWER = 5
 EVENTS_SHOWN = 40
 
-VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "up", "down", "detach")
-WEIGHTS = (6, 4, 6, 3, 1, 1)
+VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "pause", "resume", "up", "down", "detach")
+WEIGHTS = (6, 4, 6, 5, 2, 3, 1, 1)
 
 
 class Summary(msgspec.Struct):
@@ -142,6 +144,8 @@ class Simulation:
             StartDecided: runs.start,
             StopDecided: runs.stop,
             KillDecided: runs.kill,
+            PauseDecided: runs.pause,
+            ResumeDecided: runs.resume,
             PortChosen: leases.hold,
             PortReleased: leases.release,
             LeaseGranted: leases.grant,
@@ -214,7 +218,7 @@ class Simulation:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
             self.world.counts[f"command {verb}"] += 1
-            self.ask(verb, *(named if verb in ("start", "stop", "restart") else ()))
+            self.ask(verb, *(() if verb in ("up", "down", "detach") else named))
 
     def _lease(self) -> None:
         """Somebody asks for a port of their own, or gives one back."""

@@ -133,6 +133,8 @@ class Witness:
         self._pending(state)
         runs = {it.run: it.name for it in state.services.instances.values() if it.run}
         insist(runs == state.services.runs, "runs and instances agree", (runs, state.services.runs))
+        still = [it for it in state.services.instances.values() if it.state == "paused" and it.wanted and not it.paused]
+        insist(not still, "nothing stands still that somebody wants to go on", still)
         unknown = self.world.living.keys() - runs.keys()
         insist(not unknown, "every living run is known", unknown)
         self._leases(state)

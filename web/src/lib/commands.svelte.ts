@@ -3,7 +3,7 @@ import { ofService } from './health'
 import { live } from './live.svelte'
 import type { Graph } from './types'
 
-export type Verb = 'start' | 'stop' | 'restart'
+export type Verb = 'start' | 'stop' | 'restart' | 'pause' | 'resume'
 
 class Command {
   wanted = $state.raw<{ verb: Verb; names: string[] } | null>(null)
@@ -78,6 +78,8 @@ export function steps(graph: Graph, verb: Verb, names: string[]): Step[] {
       ...names.map((name) => ({ name, what: 'starts once everything it needs is there' })),
     ]
   }
+  if (verb === 'pause') return names.map((name) => ({ name, what: 'stands still with everything it started, and is not checked meanwhile' }))
+  if (verb === 'resume') return names.map((name) => ({ name, what: 'goes on where it stood still' }))
   return names.flatMap((name) => {
     const instances = services[name]?.instances ?? []
     return instances.map((it) => ({ name: it.name, what: it.pid ? `pid ${it.pid} is asked to end, a new run takes its place` : 'is started anew' }))
