@@ -25,6 +25,8 @@ from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
 from projections import event_views, views
 from projections.explanation import Explanation
+from projections.questions import AnswerView
+from projections.rows import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
 RESULTS = Path(__file__).parent.parent / "bench" / "results"
@@ -160,6 +162,9 @@ recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `open` | `{url, lasts_seconds}`: an address that is good once; with `--print` too |
 | `token` | `show`: `{token}` · `add`: `{token, name, role, expires_at}` · `list`: `{tokens}`, each of them \
 `{name, role, created_at, expires_at}` · `revoke`: `{name}` |
+| `query SQL` | [answer](#answer) |
+| `query` | `{tables}`, each of them `{about, columns}` |
+| `rebuild` | `{seq, tables, snapshots}`: up to which event, and how many |
 | `verify` | `{ok, files: [path], events, head: {seq, at, hash}, problems: [text]}` |
 | `doctor` | `{ok, checks}`, each of them a [check](#check) |
 | `init` | `{file}` |
@@ -178,6 +183,7 @@ FORMS: dict[str, Struct] = {
     "graph": views.GraphView,
     "ports": views.PortsView,
     "leases": views.LeasesView,
+    "answer": AnswerView,
     "check": Check,
 }
 
@@ -318,6 +324,26 @@ def benchmark_parts(result: dict[str, Any]) -> Iterator[str]:
     yield f"{result['date'][:10]}: {machine}."
 
 
+# -- the tables ----------------------------------------------------------------------------------
+
+
+def tables_page() -> str:
+    """Every table that may be asked in SQL."""
+    parts = ["# Tables", made_from("projections/rows.py"), TABLES_HEAD]
+    for name, it in TABLES.items():
+        rows = ["| column | type | names a row of |", "|---|---|---|"]
+        for place, (column, kind) in enumerate(it.columns.items()):
+            sort = "integer" if kind is int else "text"
+            rows.append(f"| `{column}` | {sort}{', key' if place == 0 else ''} | {it.references.get(column, '')} |")
+        parts += [f"## {name}", it.about, "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+TABLES_HEAD = """\
+The tables are in `tables.db` in the home; see [the guide](../guides/query.md). Moments are text in UTC such as
+`2026-03-01T09:15:00.000000Z`: as text they are in the order of time. What is not known is null. `nexus` says in its row
+`seq` up to which event the tables tell the history; `events_fts` is the index of the words of `events`."""
+
 PAGES: dict[str, Callable[[], str]] = {
     "../benchmarks.md": benchmarks_page,
     "cli.md": cli_page,
@@ -325,6 +351,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "json.md": json_page,
     "operations.md": operations_page,
+    "tables.md": tables_page,
 }
 
 

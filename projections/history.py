@@ -10,11 +10,13 @@ import contextlib
 import functools
 import hashlib
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from events.envelope import Micros, Position
 from events.reader import Reader
-from projections.state import State, decode, encode, evolve_all
+from projections.state import State, decode, encode, evolve, evolve_all
 
 SNAPSHOT_EVERY = 10_000
 FOLD_SOURCES = ("events", "projections")
@@ -63,6 +65,29 @@ class History:
             draft = path.with_suffix(f".{os.getpid()}")
             draft.write_bytes(encode(state))
             draft.replace(path)
+
+    def rebuild(self, progress: Callable[[Position, Position], None] | None = None) -> int:
+        """Throw every snapshot away and keep new ones; how many. `progress` is told the position reached and the last.
+
+        Raises LogError where an event can't be read.
+        """
+        shutil.rmtree(self.snapshots.parent, ignore_errors=True)
+        head, kept = self.reader.head.seq, 0
+        state = State(seq=max(0, self.first - 1))
+        last = state.seq
+        for recorded in self.reader.read(state.seq, head):
+            state = evolve(state, recorded)
+            if state.seq - last >= SNAPSHOT_EVERY or state.seq == head:
+                self.keep(state)
+                last, kept = state.seq, kept + 1
+                if progress is not None:
+                    progress(last, head)
+        return kept
+
+    @property
+    def first(self) -> Position:
+        """The first event that is left of the history; 0 without any."""
+        return next((it.seq for it in self.reader.rows(limit=1)), 0)
 
     def _nearest(self, seq: Position | None) -> State:
         """The latest usable snapshot up to `seq`, else the state at the start of the file that holds `seq`."""

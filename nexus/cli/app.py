@@ -81,6 +81,12 @@ def _care() -> typer.Typer:
     return app
 
 
+def _tables() -> typer.Typer:
+    from nexus.cli.tables import app
+
+    return app
+
+
 def _setup() -> typer.Typer:
     from nexus.cli.setup import app
 
@@ -92,6 +98,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "resume": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
+    "query": _tables, "export": _tables, "rebuild": _tables,
     "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,
