@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from events.catalog import (
+    InstanceDecision,
     PauseDecided,
     ProbeFailed,
     ProbePassed,
@@ -70,7 +71,7 @@ def _failed(healths: Healths, it: Recorded, event: ProbeFailed) -> Healths:
 
 
 @fold.on(PauseDecided, ResumeDecided)
-def _paused(healths: Healths, it: Recorded, event: PauseDecided | ResumeDecided) -> Healths:
+def _paused(healths: Healths, it: Recorded, event: InstanceDecision) -> Healths:
     """What stands still is not asked, and its last answer says nothing any more."""
     before = healths.by_instance.get(event.instance)
     if before is None or before.status == "unknown":
