@@ -127,6 +127,41 @@ class Rejected(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """What was used in a stretch of time: `cpu` in cores, memory that is resident, disk in KiB over the whole stretch.
+
+    `own_memory_kib` counts memory that is shared with others by its share; None is what the system does not tell.
+    """
+
+    cpu_mean: float
+    cpu_max: float
+    memory_mean_kib: int
+    memory_max_kib: int
+    own_memory_kib: int | None
+    processes: int
+    threads: int
+    files: int | None
+    read_kib: int | None
+    written_kib: int | None
+
+
+class DiskUsage(msgspec.Struct, frozen=True, array_like=True):
+    """The room on the disk that a folder lies on."""
+
+    free_mib: int
+    total_mib: int
+
+
+class MachineUsage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the whole machine has, and how much of it is used; `disks` by folder."""
+
+    cores: int = 0
+    cpu: float = 0.0
+    memory_total_kib: int = 0
+    memory_available_kib: int = 0
+    disks: dict[str, DiskUsage] = {}
+
+
 # -- the bases ---------------------------------------------------------------------------------
 
 
@@ -289,6 +324,47 @@ class DeadlineReached(Event, frozen=True, kw_only=True):
     def stream(self) -> str:
         _, _, instance = self.key.partition(":")
         return f"service/{service_of(instance)}" if "." in instance else "nexus"
+
+
+# -- observations: resources ---------------------------------------------------------------------
+
+
+class ResourcesMeasured(Event, frozen=True, kw_only=True):
+    """What was used since `since`, a minute at most, by each instance with everything that it started, and by Nexus."""
+
+    since: int
+    instances: dict[str, Usage] = {}
+    supervisor: Usage | None = None
+    machine: MachineUsage = MachineUsage()
+
+
+class SamplesSealed(Event, frozen=True, kw_only=True):
+    """An hour of samples was compressed and will not change any more; `digest` is the SHA-256 of its file."""
+
+    file: str
+    since: int
+    until: int
+    ticks: int
+    instances: int
+    size_bytes: int
+    digest: str
+    damaged_bytes: int = 0
+
+
+class SamplesRetired(Event, frozen=True, kw_only=True):
+    """A sealed hour was removed; its digest tells that it once was there."""
+
+    file: str
+    digest: str
+    reason: str
+
+
+class SamplesDropped(Event, frozen=True, kw_only=True):
+    """Samples of this stretch of time could not be kept."""
+
+    since: int
+    until: int
+    reason: str
 
 
 # -- observations: runs --------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from events.catalog import (
 )
 from events.envelope import Draft, Recorded
 from events.log import Log
+from events.samples import Samples
 from nexus.config.files import Configuration, load
 from nexus.config.resolve import Resolved, resolve
 from nexus.controller import Controller, Effect
@@ -43,6 +44,7 @@ from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
+from nexus.sensors.resources import ResourceSensor
 from nexus.sensors.sockets import SocketSensor
 from projections.history import SNAPSHOT_EVERY, History
 from projections.services import Instance
@@ -70,9 +72,17 @@ class Supervisor:
         self.sockets = SocketSensor(
             self.platform.inventory, self.platform.mailbox.post, self._whose, self.platform.sockets.ephemeral_range()
         )
+        self.resources = ResourceSensor(
+            self.platform.meter, self._samples(), self.platform.clock, self.platform.mailbox.post,
+            lambda: self.controller.state, home,
+        )  # fmt: skip
         self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
         self.controller.subscribers += [self.probes.follow, self._keep_snapshots]
         self._kept_at = state.seq
+
+    def _samples(self) -> Samples:
+        settings = self.configuration.settings
+        return Samples(self.home, settings.samples_size_bytes, settings.samples_keep_seconds)
 
     def _effects(self) -> dict[type[Decision], Effect]:
         runs = ProcessEffector(self.platform.processes, self.platform.sockets, self._launch)
@@ -191,6 +201,7 @@ class Supervisor:
         self.controller.recover(started, self._changed())
         step_seconds = self.platform.clock.wall_step_seconds
         sockets = asyncio.create_task(self.sockets.run(list(self.controller.state.ports.open)))
+        resources = asyncio.create_task(self.resources.run())
         clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
         try:
             async with serve(self.home, self._answer):
@@ -198,6 +209,7 @@ class Supervisor:
                 await self.controller.run()
         finally:
             clock.cancel()
+            resources.cancel()
             sockets.cancel()
             self.platform.inventory.close()
             await self.probes.close()

@@ -18,6 +18,7 @@ from projections import (
     leases,
     personal,
     ports,
+    resources,
     services,
     supervisor,
     wishes,
@@ -40,6 +41,7 @@ class State(msgspec.Struct, frozen=True):
     deadlines: deadlines.Deadlines = deadlines.Deadlines()
     decisions: decisions.Decisions = decisions.Decisions()
     alerts: alerts.Alerts = alerts.Alerts()
+    resources: resources.Resources = resources.Resources()
 
 
 FOLDS: dict[str, Fold[Any]] = {
@@ -53,6 +55,7 @@ FOLDS: dict[str, Fold[Any]] = {
     "deadlines": deadlines.fold,
     "decisions": decisions.fold,
     "alerts": alerts.fold,
+    "resources": resources.fold,
 }
 
 Handlers = tuple[tuple[str, Callable[[Any, Recorded, Any], Any]], ...]

@@ -32,6 +32,7 @@ from events.catalog import (
     PortReleased,
     ProbeFailed,
     ProbePassed,
+    ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
     RunAbandoned,
@@ -39,6 +40,9 @@ from events.catalog import (
     RunExited,
     RunRefused,
     RunStarted,
+    SamplesDropped,
+    SamplesRetired,
+    SamplesSealed,
     ServiceGivenUp,
     ShutdownCompleted,
     SignalSent,
@@ -228,6 +232,13 @@ def _port_opened(event: PortOpened) -> str:
     return f"{event.protocol} port {event.port} was opened on {event.address} by {who}"
 
 
+def _measured(event: ResourcesMeasured) -> str:
+    cores = sum(it.cpu_mean for it in event.instances.values())
+    memory_mib = sum(it.memory_mean_kib for it in event.instances.values()) / 1024
+    count = number_of(len(event.instances), "instance")
+    return f"{count} used {cores:.2f} cores and {memory_mib:.0f} MiB of memory"
+
+
 def _alert(event: AlertRaised) -> str:
     return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
 
@@ -258,6 +269,10 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     SignalSent: _signalled,
     ProbePassed: lambda it: f"{it.instance} answered well" + (f": {it.detail}" if it.detail else ""),
     ProbeFailed: _probed,
+    ResourcesMeasured: _measured,
+    SamplesSealed: lambda it: f"the samples of {it.file.partition('.')[0]} were sealed: {it.size_bytes} bytes",
+    SamplesRetired: lambda it: f"the samples of {it.file.partition('.')[0]} were removed: {it.reason}",
+    SamplesDropped: lambda it: f"samples could not be kept for {(it.until - it.since) / 1e6:.0f} s: {it.reason}",
     PortOpened: _port_opened,
     PortClosed: lambda it: f"{it.protocol} port {it.port} was closed on {it.address}",
     PortHeld: lambda it: f"port {it.port} is held for {it.lease}",

@@ -8,8 +8,11 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import msgspec
 import typer
 
+from events import samples
+from events.catalog import Event, SamplesRetired, SamplesSealed
 from events.verify import Verification
 from events.verify import verify as verified
 from nexus.cli import output
@@ -26,16 +29,24 @@ TOLD_EVERY = 100_000
 
 @app.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
-    """Check that no event was changed, lost or put in between."""
+    """Check that no event and no sealed hour of samples was changed, lost or put in between."""
     session: Session = context.obj
     assert session.history is not None
     found = verified(session.home, None if session.json or output.width() is None else _progress)
+    if problems := samples.verify(session.home, _of_samples(session)):
+        found = msgspec.structs.replace(found, ok=False, problems=(*found.problems, *problems))
     if session.json:
         output.emit(_as_json(found))
     else:
         _show(found)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def _of_samples(session: Session) -> list[Event]:
+    """What the log says of the samples beside it."""
+    kinds = (SamplesSealed.kind(), SamplesRetired.kind())
+    return [it.recorded.event for it in session.history.reader.rows(kinds=kinds)]
 
 
 def _progress(count: int) -> None:

@@ -19,7 +19,7 @@ from nexus.config.errors import ConfigurationError, described
 from nexus.config.lines import lines_of
 from nexus.config.reader import Reader, Source
 from nexus.config.services import Private, read_service
-from nexus.config.values import address_of, bytes_of, is_port, range_of
+from nexus.config.values import address_of, bytes_of, is_port, range_of, seconds_of
 
 POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True):
     gateway: str = "off"
     pool: PortPool = PortPool()
     log_size_bytes: int = bytes_of(keys.LOG_SIZE_DEFAULT) or 0
+    samples_size_bytes: int = bytes_of(keys.SAMPLES_SIZE_DEFAULT) or 0
+    samples_keep_seconds: float = seconds_of(keys.SAMPLES_KEEP_DEFAULT) or 0.0
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -158,10 +160,18 @@ def _settings(reader: Reader) -> Settings:
         raise reader.malformed("http")
     if gateway not in ("auto", "off") and address_of(gateway) is None:
         raise reader.malformed("gateway")
-    size = bytes_of(reader.table.get("log_size", default.log_size_bytes))
+    return Settings(
+        http, gateway, _pool(reader), _size(reader, "log_size", default.log_size_bytes),
+        _size(reader, "samples_size", default.samples_size_bytes),
+        reader.seconds("samples_keep", default.samples_keep_seconds, positive=True),
+    )  # fmt: skip
+
+
+def _size(reader: Reader, key: str, default_bytes: int) -> int:
+    size = bytes_of(reader.table.get(key, default_bytes))
     if size is None:
-        raise reader.malformed("log_size")
-    return Settings(http, gateway, _pool(reader), size)
+        raise reader.malformed(key)
+    return size
 
 
 def _pool(reader: Reader) -> PortPool:

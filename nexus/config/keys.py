@@ -12,6 +12,8 @@ RESTART_DEFAULTS = Restart()
 PORT_DEFAULTS = PortRequest()
 POOL_DEFAULTS = PortPool()
 LOG_SIZE_DEFAULT = "64MiB"
+SAMPLES_SIZE_DEFAULT = "256MiB"
+SAMPLES_KEEP_DEFAULT = "14d"
 
 DURATION_FORM = 'a duration such as "5s", "250ms", "1h 30m" or a number of seconds'
 PORT_FORM = '"auto", a number from 1 to 65535, or a table with fixed, host and protocol'
@@ -65,6 +67,12 @@ NEXUS = Keys("[nexus]", (
         "Ports of the pool that are never chosen.", 'excluded_ports = [27017, "28000-28010"]'),
     Key("log_size", 'a size such as "64MiB" or a number of bytes', f'"{LOG_SIZE_DEFAULT}"',
         "How large a file of the event log grows before the next one is begun.", 'log_size = "64MiB"'),
+    Key("samples_size", 'a size such as "256MiB" or a number of bytes', f'"{SAMPLES_SIZE_DEFAULT}"',
+        "How much room the figures of each second may take before the oldest hours are removed.",
+        'samples_size = "1GiB"'),
+    Key("samples_keep", DURATION_FORM, f'"{SAMPLES_KEEP_DEFAULT}"',
+        "For how long the figures of each second are kept; those of each minute stay in the event log.",
+        'samples_keep = "7d"'),
 ))  # fmt: skip
 
 SERVICE = Keys("[services.NAME]", (

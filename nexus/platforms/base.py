@@ -92,6 +92,43 @@ class Inventory(Protocol):
         """Let go of what it takes to look."""
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """What an instance with everything that it started has used so far, or uses now; None is what nobody tells."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    processes: int
+    threads: int
+    files: int | None
+    read_bytes: int | None
+    written_bytes: int | None
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What the whole machine has; `busy_seconds` of all its cores together, so far."""
+
+    cores: int
+    busy_seconds: float
+    memory_total_bytes: int
+    memory_available_bytes: int
+
+
+class Meter(Protocol):
+    """What processes use."""
+
+    def look(self, roots: Mapping[str, int]) -> Mapping[str, Figures]:
+        """The figures of each instance, whose first process is given, with everything that it started."""
+
+    def own_memory(self, instance: str) -> int | None:
+        """The memory in bytes of an instance of the last look; what it shares with others is counted by its share.
+
+        That is costly to find out.
+        """
+
+    def machine(self) -> Machine:
+        """The whole machine, as far as this process may use it."""
+
+
 class Sockets(Protocol):
     """Ports: held for a lease, let go, and looked up."""
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events.envelope import Draft, Micros
-from nexus.platforms.base import Inventory, Processes, Sockets
+from nexus.platforms.base import Inventory, Meter, Processes, Sockets
 from nexus.platforms.clock import AnchoredClock
 from nexus.platforms.mailbox import AsyncMailbox
 from nexus.platforms.portable_inventory import PortableInventory
+from nexus.platforms.portable_meter import PortableMeter
 from nexus.platforms.sockets import SystemSockets
 
 if sys.platform == "win32":
@@ -31,6 +32,7 @@ elif sys.platform == "darwin":
 else:
     from nexus.platforms.linux import LinuxSystem
     from nexus.platforms.linux_inventory import LinuxInventory
+    from nexus.platforms.linux_meter import LinuxMeter
     from nexus.platforms.posix_processes import PosixProcesses
 
     def _processes(home: Path, post: Callable[[Draft], None], sockets: Sockets) -> Processes:
@@ -44,6 +46,14 @@ def _inventory() -> Inventory:
     return PortableInventory()
 
 
+def make_meter() -> Meter:
+    """What measures processes fastest here."""
+    if sys.platform == "linux":
+        return LinuxMeter()
+    else:  # noqa: RET505 - mypy leaves it out elsewhere
+        return PortableMeter()
+
+
 @dataclass(frozen=True)
 class Platform:
     """Everything that a supervisor needs of the machine it runs on."""
@@ -53,6 +63,7 @@ class Platform:
     processes: Processes
     sockets: SystemSockets
     inventory: Inventory
+    meter: Meter
 
 
 def open_platform(home: Path, last: Micros = 0) -> Platform:
@@ -60,4 +71,4 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     clock = AnchoredClock(last)
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
-    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory())
+    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory(), make_meter())

@@ -37,6 +37,7 @@ from events.catalog import (
     PortReleased,
     ProbeFailed,
     ProbePassed,
+    ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
     RunAbandoned,
@@ -44,6 +45,9 @@ from events.catalog import (
     RunExited,
     RunRefused,
     RunStarted,
+    SamplesDropped,
+    SamplesRetired,
+    SamplesSealed,
     Service,
     ServiceGivenUp,
     ShutdownCompleted,
@@ -52,6 +56,7 @@ from events.catalog import (
     StopDecided,
     SupervisorStarted,
     SupervisorStopped,
+    Usage,
     Verb,
 )
 from events.codec import KINDS
@@ -108,6 +113,22 @@ TOLD: list[tuple[Event, str, str]] = [
     (CommandReceived(verb="stop", services=("db", "web")), "nexus", "somebody asked for db and web to stop"),
     (DeadlineReached(key="ready:web.1", due=1), "web.1", "the time that web.1 had to get ready is over"),
     (DeadlineReached(key="tidy:web.1", due=1), "web.1", "the deadline 'tidy' of web.1 was reached"),
+    (
+        ResourcesMeasured(since=0, instances={"web.1": Usage(0.25, 1.0, 2048, 4096, None, 1, 1, 3, 0, 0)}), "nexus",
+        "1 instance used 0.25 cores and 2 MiB of memory",
+    ),
+    (
+        SamplesSealed(file="2026-03-01T09.samples", since=0, until=1, ticks=1, instances=1, size_bytes=9, digest="d"),
+        "nexus", "the samples of 2026-03-01T09 were sealed: 9 bytes",
+    ),
+    (
+        SamplesRetired(file="2026-03-01T09.samples", digest="d", reason="older than 24 hours"), "nexus",
+        "the samples of 2026-03-01T09 were removed: older than 24 hours",
+    ),
+    (
+        SamplesDropped(since=0, until=3_000_000, reason="no space"), "nexus",
+        "samples could not be kept for 3 s: no space",
+    ),
     (RunStarted(instance="web.1", run=3, pid=70), "web.1", "web.1 started as pid 70"),
     (
         RunAdopted(instance="web.1", run=3, pid=70), "web.1",
