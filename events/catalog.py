@@ -19,6 +19,7 @@ ProbeKind = Literal["http", "tcp", "exec", "postgres"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
 Verb = Literal["up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release"]
+EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
 
 
 def _kind(name: str) -> str:
@@ -72,6 +73,27 @@ class Restart(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.delays_seconds[min(attempt, len(self.delays_seconds)) - 1] if self.delays_seconds else 0.0
 
 
+class Api(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a service's endpoints become known: it is `asked`, at `document` or at the usual paths, or declares them.
+
+    `tested` says that those which are safe to ask may be tried.
+    """
+
+    asked: bool = True
+    document: str = ""
+    endpoints: tuple[str, ...] = ()
+    tested: bool = False
+
+
+class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A method on a path, with `{}` around what varies; `name` tells several at one path apart, as in GraphQL."""
+
+    method: str
+    path: str
+    name: str = ""
+    summary: str = ""
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is declared of a service; environment values are known by name only."""
 
@@ -91,6 +113,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     autostart: bool = True
     task: bool = False
     replicas: int = 1
+    api: Api = Api()
 
     def instances(self) -> tuple[str, ...]:
         """The names of its replicas: `web.1`, `web.2`."""
@@ -483,6 +506,42 @@ class PortClosed(Event, frozen=True, kw_only=True):
     @property
     def stream(self) -> str:
         return f"port/{self.port}"
+
+
+# -- observations: endpoints ----------------------------------------------------------------------
+
+
+class ServiceEvent(Event, frozen=True, kw_only=True):
+    """Something that concerns a service as a whole."""
+
+    service: str
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.service}"
+
+
+class EndpointsDiscovered(ServiceEvent, frozen=True, kw_only=True):
+    """What a service offers by one source is new or has changed: `endpoints` are all of them now.
+
+    `document` is the digest of what the service says of itself at `path`; it is kept outside the log. `omitted` counts
+    endpoints beyond those that fit. `breaking` says in words what its callers can't rely on any more.
+    """
+
+    source: EndpointSource
+    path: str = ""
+    document: str = ""
+    title: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    omitted: int = 0
+    breaking: tuple[str, ...] = ()
+
+
+class DocumentQuarantined(ServiceEvent, frozen=True, kw_only=True):
+    """What a service says of itself at `path` can't be used; the last good document stays."""
+
+    path: str
+    reason: str
 
 
 # -- decisions -----------------------------------------------------------------------------------

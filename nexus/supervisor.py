@@ -42,6 +42,7 @@ from nexus.platforms.listen import api_socket
 from nexus.platforms.sockets import ancestors
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
+from nexus.sensors.endpoints import EndpointSensor
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
 from nexus.sensors.resources import ResourceSensor
@@ -76,8 +77,9 @@ class Supervisor:
             self.platform.meter, self._samples(), self.platform.clock, self.platform.mailbox.post,
             lambda: self.controller.state, home,
         )  # fmt: skip
+        self.endpoints = EndpointSensor(self.platform.mailbox.post, home)
         self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
-        self.controller.subscribers += [self.probes.follow, self._keep_snapshots]
+        self.controller.subscribers += [self.probes.follow, self.endpoints.follow, self._keep_snapshots]
         self._kept_at = state.seq
 
     def _samples(self) -> Samples:
@@ -213,6 +215,7 @@ class Supervisor:
             sockets.cancel()
             self.platform.inventory.close()
             await self.probes.close()
+            await self.endpoints.close()
             self.controller.stop(os.getpid())
             self.history.keep(self.controller.state)
             self.log.close()

@@ -14,6 +14,7 @@ from projections import (
     deadlines,
     decisions,
     dependencies,
+    endpoints,
     health,
     leases,
     personal,
@@ -42,6 +43,7 @@ class State(msgspec.Struct, frozen=True):
     decisions: decisions.Decisions = decisions.Decisions()
     alerts: alerts.Alerts = alerts.Alerts()
     resources: resources.Resources = resources.Resources()
+    endpoints: endpoints.Endpoints = endpoints.Endpoints()
 
 
 FOLDS: dict[str, Fold[Any]] = {
@@ -56,6 +58,7 @@ FOLDS: dict[str, Fold[Any]] = {
     "decisions": decisions.fold,
     "alerts": alerts.fold,
     "resources": resources.fold,
+    "endpoints": endpoints.fold,
 }
 
 Handlers = tuple[tuple[str, Callable[[Any, Recorded, Any], Any]], ...]

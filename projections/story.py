@@ -12,6 +12,9 @@ from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
     DeadlineReached,
+    DocumentQuarantined,
+    EndpointsDiscovered,
+    EndpointSource,
     Event,
     InstanceDecision,
     InstanceEvent,
@@ -98,6 +101,17 @@ PURPOSES = {
     "kill": "the time that {} had to stop is over",
     "restart": "the wait before the next try of {} is over",
 }
+
+
+SOURCES: dict[EndpointSource, str] = {
+    "declared": "its declaration",
+    "openapi": "its OpenAPI document",
+    "asyncapi": "its AsyncAPI document",
+    "graphql": "its GraphQL schema",
+    "health": "its health checks",
+    "traffic": "the requests to it",
+}
+"""By what endpoints become known."""
 
 
 def rule_in_words(rule: str) -> str:
@@ -239,6 +253,12 @@ def _measured(event: ResourcesMeasured) -> str:
     return f"{count} used {cores:.2f} cores and {memory_mib:.0f} MiB of memory"
 
 
+def _discovered(event: EndpointsDiscovered) -> str:
+    count = number_of(len(event.endpoints) + event.omitted, "endpoint")
+    broken = f"; its callers can't rely on {number_of(len(event.breaking), 'thing')} any more" if event.breaking else ""
+    return f"{event.service} has {count} by {SOURCES[event.source]}{broken}"
+
+
 def _alert(event: AlertRaised) -> str:
     return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
 
@@ -275,6 +295,8 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     SamplesDropped: lambda it: f"samples could not be kept for {(it.until - it.since) / 1e6:.0f} s: {it.reason}",
     PortOpened: _port_opened,
     PortClosed: lambda it: f"{it.protocol} port {it.port} was closed on {it.address}",
+    EndpointsDiscovered: _discovered,
+    DocumentQuarantined: lambda it: f"what {it.service} says of itself at {it.path} can't be used: {it.reason}",
     PortHeld: lambda it: f"port {it.port} is held for {it.lease}",
     PortRefused: _port_refused,
     PortChosen: lambda it: f"hold port {it.port} for {it.lease}",

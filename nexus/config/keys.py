@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from events.catalog import PortPool, PortRequest, Probe, Restart, Service
+from events.catalog import Api, PortPool, PortRequest, Probe, Restart, Service
 
 SERVICE_DEFAULTS = Service(name="", command=())
 PROBE_DEFAULTS = Probe()
 RESTART_DEFAULTS = Restart()
 PORT_DEFAULTS = PortRequest()
+API_DEFAULTS = Api()
 POOL_DEFAULTS = PortPool()
 LOG_SIZE_DEFAULT = "64MiB"
 SAMPLES_SIZE_DEFAULT = "256MiB"
@@ -112,6 +113,8 @@ SERVICE = Keys("[services.NAME]", (
         "The signal that asks it to end.", 'stop_signal = "INT"'),
     Key("instances", "a number from 1 to 1000, or a table", "1",
         "How many replicas run: `web.1`, `web.2` …, each on a port of its own.", "instances = 2"),
+    Key("api", "false, the path of its document, a list of endpoints, or a table", "it is asked at the usual paths",
+        "How it becomes known what it can be asked; false: it is never asked.", 'api = "/openapi.json"'),
 ), not_yet=("priority", "schedule", "image", "reload_signal", "profiles"))  # fmt: skip
 
 PORT = Keys("port and ports.NAME", (
@@ -154,6 +157,17 @@ RESTART = Keys("restart", (
         "What follows when the last try has failed.", 'then = "alert"'),
 ))  # fmt: skip
 
+API = Keys("api", (
+    Key("ask", FLAG_FORM, str(API_DEFAULTS.asked).lower(), "Whether it is asked what it offers, once it is healthy.",
+        "ask = false"),
+    Key("document", 'a path that begins with "/"', "the usual paths", "Where its OpenAPI or AsyncAPI document is.",
+        'document = "/openapi.json"'),
+    Key("endpoints", 'a list of methods with their paths, such as "GET /orders/{id}"', "none",
+        "What it can be asked, whether it says so itself or not.", 'endpoints = ["GET /orders/{id}"]'),
+    Key("test", FLAG_FORM, str(API_DEFAULTS.tested).lower(),
+        "Whether those that are safe (GET and HEAD) may be tried, with the examples of its document.", "test = true"),
+))  # fmt: skip
+
 INSTANCES = Keys("instances", (
     Key("min", "a number from 1 to 1000", "1", "How many run.", "min = 1"),
     Key("max", "a number from 1 to 1000", "as many as min", "How many may run; scaling by load is not there yet.",
@@ -162,7 +176,7 @@ INSTANCES = Keys("instances", (
         "target_cpu = 0.7"),
 ))  # fmt: skip
 
-TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES)
+TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API)
 
 PLACEHOLDERS = (
     ("port", "its main port: the one named main, otherwise its first"),

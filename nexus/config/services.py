@@ -12,6 +12,7 @@ import msgspec
 
 from events.catalog import Condition, PortRequest, Probe, ProbeKind, Restart, RestartWhen, Service
 from nexus.config import keys
+from nexus.config.api import read_api
 from nexus.config.environment import read_environment, secrets_of
 from nexus.config.errors import described, kind_of
 from nexus.config.masking import masked, masked_text
@@ -105,6 +106,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         autostart=reader.flag("autostart", DEFAULT.autostart),
         task=task,
         replicas=replicas,
+        api=read_api(reader),
     )
     return Read(Private(service, environment), _needs(reader), notes)
 
