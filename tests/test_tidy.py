@@ -22,7 +22,7 @@ FUNCTION_LINES_MAX = 40
 MODULE_LINES_MAX = 400
 TEST_MODULE_LINES_MAX = 500
 LONGER_MODULES = {
-    "events/catalog.py": (650, "one class a kind: the list is the point, and it grows with the kinds"),
+    "events/catalog.py": (1000, "one class a kind: the list is the point, and it grows with the kinds"),
     "nexus/controller.py": (600, "the founding document gives it 600 lines"),
 }
 STARTED_FROM_OUTSIDE = {
