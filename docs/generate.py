@@ -23,7 +23,7 @@ from nexus.cli.replay import Turn
 from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
-from projections import event_views, views
+from projections import event_views, incident_views, views
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.rows import TABLES
@@ -158,6 +158,9 @@ recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `lease` | [leases](#leases) |
 | `lease NAME` | [lease](#leaseview) |
 | `release` | `{seq, name, port}` |
+| `incidents` | [incidents](#incidents) |
+| `mark` | `{seq, name, first, last}` |
+| `unmark` | `{seq, name}` |
 | `logs` | `{instance, line}`, one a line |
 | `open` | `{url, lasts_seconds}`: an address that is good once; with `--print` too |
 | `token` | `show`: `{token}` · `add`: `{token, name, role, expires_at}` · `list`: `{tokens}`, each of them \
@@ -181,6 +184,7 @@ FORMS: dict[str, Struct] = {
     "difference": Shown,
     "alerts": views.AlertsView,
     "graph": views.GraphView,
+    "incidents": incident_views.IncidentsView,
     "ports": views.PortsView,
     "leases": views.LeasesView,
     "answer": AnswerView,

@@ -18,8 +18,10 @@ Condition = Literal["started", "healthy", "completed"]
 ProbeKind = Literal["http", "tcp", "exec", "postgres"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
-Verb = Literal["up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release"]
 EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
+Verb = Literal[
+    "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release", "mark", "unmark"
+]  # fmt: skip
 
 
 def _kind(name: str) -> str:
@@ -324,7 +326,8 @@ class CommandReceived(Event, frozen=True, kw_only=True):
     """Somebody asked for something; `command_id` makes asking twice the same as asking once.
 
     `arguments` of `lease` and `release` name the lease: `lease`, and for the former perhaps `first` and `last` port and
-    `term_seconds`.
+    `term_seconds`; those of `mark` and `unmark` name the incident: `incident`, and for the former its `first` and
+    `last` event.
     """
 
     verb: Verb

@@ -135,7 +135,7 @@ def _reached(deadlines: Deadlines, _: Recorded, event: DeadlineReached) -> Deadl
 @fold.on(CommandReceived)
 def _asked(deadlines: Deadlines, _: Recorded, event: CommandReceived) -> Deadlines:
     """A wish ends the waiting between two tries."""
-    if event.verb in ("detach", "pause", "resume", "lease", "release"):
+    if event.verb in ("detach", "pause", "resume", "lease", "release", "mark", "unmark"):
         return deadlines
     named = set(event.services)
     over = [

@@ -16,6 +16,7 @@ from projections import (
     dependencies,
     endpoints,
     health,
+    incidents,
     leases,
     personal,
     ports,
@@ -38,6 +39,7 @@ class State(msgspec.Struct, frozen=True):
     ports: ports.Ports = ports.Ports()
     leases: leases.Leases = leases.Leases()
     personal: personal.Personal = personal.Personal()
+    incidents: incidents.Incidents = incidents.Incidents()
     dependencies: dependencies.Dependencies = dependencies.Dependencies()
     deadlines: deadlines.Deadlines = deadlines.Deadlines()
     decisions: decisions.Decisions = decisions.Decisions()
@@ -53,6 +55,7 @@ FOLDS: dict[str, Fold[Any]] = {
     "ports": ports.fold,
     "leases": leases.fold,
     "personal": personal.fold,
+    "incidents": incidents.fold,
     "dependencies": dependencies.fold,
     "deadlines": deadlines.fold,
     "decisions": decisions.fold,

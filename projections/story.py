@@ -170,12 +170,15 @@ VERBS = {
     "resume": "{} to go on",
     "lease": "the lease {lease}",
     "release": "the lease {lease} to end",
+    "mark": "events {first} to {last} to be marked as {incident}",
+    "unmark": "the mark {incident} to go",
 }
 
 
 def _asked(event: CommandReceived) -> str:
     names = " and ".join(event.services) or "every service"
-    return "somebody asked for " + VERBS[event.verb].format(names, lease=event.arguments.get("lease", ""))
+    words = {"lease": "", "incident": "", "first": "", "last": "", **event.arguments}
+    return "somebody asked for " + VERBS[event.verb].format(names, **words)
 
 
 def _due(event: DeadlineReached) -> str:

@@ -32,7 +32,7 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
 
 @fold.on(CommandReceived)
 def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
-    if event.verb in ("detach", "lease", "release"):
+    if event.verb in ("detach", "lease", "release", "mark", "unmark"):
         return services
     directly = set(event.services)
     if event.verb == "down":

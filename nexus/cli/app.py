@@ -69,6 +69,12 @@ def _leases() -> typer.Typer:
     return app
 
 
+def _incidents() -> typer.Typer:
+    from nexus.cli.incidents import app
+
+    return app
+
+
 def _web() -> typer.Typer:
     from nexus.cli.web import app
 
@@ -97,6 +103,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "pause": _wish,
     "resume": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
+    "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables,
     "verify": _care, "doctor": _care,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from nexus.http import commands, feed, leases, logs, metrics, queries, sessions, shown, timeline
+from nexus.http import commands, feed, incidents, leases, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
-from projections import event_views, views
+from projections import event_views, incident_views, views
 from projections.explanation import Explanation
 
 
@@ -75,6 +75,18 @@ OPERATIONS: tuple[Operation, ...] = (
          place=OfEvent, query=AtQuery),
     _log("decision_explanation", "/api/decisions/{id}/explanation", "history", "Why a decision was taken.",
          Explanation, queries.explain, place=OfEvent, query=AtQuery),
+    _log("incidents", "/api/incidents", "history", "The stretches of the history that were marked.",
+         incident_views.IncidentsView, incidents.incidents, query=AtQuery),
+    Operation(
+        name="mark_incident", method="POST", path="/api/incidents", tag="history", role="operate",
+        summary="Name a stretch of the history.", body=incidents.IncidentWanted, answer=incidents.IncidentMarked,
+        status=201, problems=(409, 503), sort="command", handler=incidents.mark,
+    ),
+    Operation(
+        name="unmark_incident", method="DELETE", path="/api/incidents/{name}", tag="history", role="operate",
+        summary="Let a mark go.", place=incidents.OfIncident, answer=incidents.IncidentMarked,
+        problems=(404, 413, 503), sort="command", handler=incidents.unmark,
+    ),
     _log("timeline", "/api/timeline", "history", "Where in the history how much happened.", timeline.Timeline,
          timeline.timeline, query=timeline.TimelineQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),

@@ -8,11 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from events.catalog import CommandReceived, Service, Value
+from events.catalog import CommandReceived, Service, Value, Verb
 from events.envelope import Position
 from events.log import LogError
 
-LEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PORT_MAX = 65_535
 
 Submit = Callable[[CommandReceived, str], Awaitable[Position]]
@@ -22,7 +22,7 @@ Known = Callable[[], dict[str, Service]]
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: a command, or `ping` for who runs here; `actor` is on whose behalf the web API asks."""
 
-    verb: Literal["up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release", "ping"]
+    verb: Verb | Literal["ping"]
     services: tuple[str, ...] = ()
     command_id: str = ""
     actor: str = ""
@@ -73,7 +73,7 @@ class Operator:
         if unknown:
             names = ", ".join(sorted(self.known())) or "none"
             return Answer(error=Refused(f"there is no service {unknown[0]!r}", f"the services are: {names}"))
-        if request.verb in ("lease", "release") and (refused := self._refused_lease(request)):
+        if refused := self._refused(request):
             return Answer(error=refused)
         command = CommandReceived(
             verb=request.verb, services=request.services, command_id=request.command_id, arguments=request.arguments
@@ -83,11 +83,28 @@ class Operator:
         except LogError as error:
             return Answer(error=Refused(f"the command could not be recorded: {error}", "run `nexus doctor`"))
 
+    def _refused(self, request: Request) -> Refused | None:
+        """What is wrong with the arguments of a request."""
+        if request.verb in ("lease", "release"):
+            return self._refused_lease(request)
+        return self._refused_mark(request) if request.verb in ("mark", "unmark") else None
+
+    @staticmethod
+    def _refused_mark(request: Request) -> Refused | None:
+        """What is wrong with a request about an incident."""
+        name = request.arguments.get("incident")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            return Refused(f"{name!r} can't name an incident", "use up to 63 letters, digits, '.', '_' and '-'")
+        first, last = request.arguments.get("first"), request.arguments.get("last")
+        if request.verb == "mark" and not (isinstance(first, int) and isinstance(last, int) and 1 <= first <= last):
+            return Refused(f"{first}-{last} are no events", "name the positions of the first and the last one")
+        return None
+
     @staticmethod
     def _refused_lease(request: Request) -> Refused | None:
         """What is wrong with a request about a lease."""
         name = request.arguments.get("lease")
-        if not isinstance(name, str) or not LEASE_NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             return Refused(f"{name!r} can't be the name of a lease", "use up to 63 letters, digits, '.', '_' and '-'")
         first, last = request.arguments.get("first"), request.arguments.get("last")
         if first is None and last is None:

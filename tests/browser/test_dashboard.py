@@ -20,7 +20,7 @@ from tests.browser.conftest import all_well
 from tests.http.supervised import System
 from tests.waiting import until
 
-TRIES = 2
+TRIES = 3
 RULES = {"dark": "{}", "light": "{runOnly: ['color-contrast']}"}
 """What axe looks for: themes differ in nothing but colour."""
 
@@ -105,6 +105,48 @@ def test_dragging_the_timeline_leaves_the_present(page: Any) -> None:
     page.wait_for_url("**/?at=*")
     page.get_by_role("button", name=re.compile("live")).click()
     page.wait_for_url(re.compile(r"/$"))
+
+
+def test_a_stretch_of_the_timeline_becomes_an_incident(system: System, page: Any) -> None:
+    """Drawn with the shift key, named, found again in the list, and let go."""
+    page.get_by_role("button", name="All", exact=True).click()
+    line = page.get_by_role("slider", name="Moment")
+    line.locator("path[opacity]").first.wait_for(state="attached")
+    box = line.bounding_box()
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.wait_for_url("**/incidents?from=*&to=*")
+    page.get_by_role("textbox", name="Name it").fill("first-minute")
+    page.get_by_role("button", name="Mark").click()
+    page.wait_for_url("**/incidents/first-minute")
+    page.get_by_role("region", name="What happened").get_by_text("web.1 started as pid").first.wait_for()
+    page.get_by_role("region", name="What is different after it").get_by_role("link", name="web.1").wait_for()
+    page.goto(f"{system.url}/incidents")
+    page.get_by_role("link", name="first-minute").click()
+    page.get_by_role("button", name="Unmark").click()
+    page.wait_for_url("**/incidents")
+    page.get_by_role("link", name="first-minute").wait_for(state="detached")
+
+
+def test_two_moments_are_compared(system: System, page: Any) -> None:
+    """From a moment of the past to the present: which pid, which health, which port."""
+    before, past = instance(system, "database")["pid"], head(system)
+    kill(system, "database")
+    until(
+        lambda: instance(system, "database")["pid"] not in (None, before), 15, "a new run", (KeyError, httpx.HTTPError)
+    )
+    all_well(system)
+    page.goto(f"{system.url}/?at={past}")
+    page.get_by_role("link", name="Compare with now").click()
+    page.wait_for_url(f"**/compare?from={past}")
+    changed = page.get_by_role("row", name=re.compile("instance database.1"))
+    changed.wait_for()
+    assert f"pid {before}" in changed.inner_text()
+    assert f"pid {instance(system, 'database')['pid']}" in changed.inner_text()
 
 
 def test_a_service_is_restarted_from_the_page(system: System, page: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -185,3 +186,41 @@ def test_the_api_outlives_the_supervisor(tmp_path: Path) -> None:
             stream.kill()
     assert [it["alive"] for it in heard if it["control"] == "supervisor"][:2] == [False, True]
     assert heard[-1]["control"] == "bye"
+
+
+def test_an_incident_is_marked_found_and_unmarked(system: System, client: httpx.Client) -> None:
+    """Over the web and by command alike; a stretch that has not happened can't be marked."""
+    head = client.get("/api/status").json()["seq"]
+    marked = client.post("/api/incidents", json={"name": "outage", "first": 2, "last": head})
+    assert marked.status_code == 201, marked.text
+    until(lambda: client.get("/api/incidents").json()["incidents"], 10, "the mark")
+    (found,) = client.get("/api/incidents").json()["incidents"]
+    assert (found["name"], found["first"], found["last"], found["marked_by"]) == ("outage", 2, head, "token default")
+    assert found["began_at"] < found["ended_at"] <= found["marked_at"]
+    assert client.get(f"/api/incidents?at={head}").json()["incidents"] == []
+    listed = json.loads(system.nexus("incidents", "--json").stdout)["incidents"]
+    assert [it["name"] for it in listed] == ["outage"]
+    assert "outage" in system.nexus("incidents").stdout
+    for first, last in ((3, 2), (2, 10**9)):
+        refused = client.post("/api/incidents", json={"name": "no", "first": first, "last": last})
+        assert refused.status_code == 409
+    assert client.delete("/api/incidents/outage").status_code == 200
+    until(lambda: not client.get("/api/incidents").json()["incidents"], 10, "the mark to go")
+    assert client.delete("/api/incidents/outage").status_code == 404
+
+
+def test_an_incident_is_marked_by_command(system: System) -> None:
+    """From a moment to now; what can't be done is told."""
+    done = system.nexus("mark", "slow", "--from", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["first"] == 2
+    for words, told in (
+        (("mark", "a b", "--from", "2"), "can't name an incident"),
+        (("unmark", "other"), "there is no incident 'other'"),
+        (("mark", "x", "--from", "3", "--to", "2"), "nothing lies between"),
+    ):  # fmt: skip
+        refused = system.nexus(*words)
+        assert refused.returncode == 1
+        assert told in refused.stderr
+    assert "unmarked" in system.nexus("unmark", "slow").stdout
+    assert "no incident is marked" in system.nexus("incidents").stdout

@@ -75,3 +75,21 @@ export function incidents(events: Event[], until: number): Incident[] {
   }
   return found.sort((a, b) => a.from - b.from)
 }
+
+export interface Trouble { services: string[]; from: number; to: number; first: number; last: number; open: boolean }
+
+/** Incidents that overlap are one trouble: a dependency that is lost takes others with it. */
+export function troubles(events: Event[], until: number): Trouble[] {
+  const found: Trouble[] = []
+  for (const it of incidents(events, until)) {
+    const last = found.at(-1)
+    if (last && it.from <= last.to) {
+      if (!last.services.includes(it.service)) last.services.push(it.service)
+      last.to = Math.max(last.to, it.to)
+      last.open ||= it.open
+      last.first = Math.min(last.first, it.seq)
+    } else found.push({ services: [it.service], from: it.from, to: it.to, first: it.seq, last: it.seq, open: it.open })
+  }
+  for (const it of found) it.last = Math.max(it.last, ...events.filter((event) => Date.parse(event.at) <= it.to).map((event) => event.seq))
+  return found.reverse()
+}

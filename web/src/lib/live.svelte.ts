@@ -153,6 +153,23 @@ class Live {
     return body
   }
 
+  /** Ask for a change that has a body, or that takes something away. */
+  send<T>(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> {
+    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+    return this.#ask<T>(path, { method, ...json })
+  }
+
+  /** Let the browser save what the server answers. */
+  async download(path: string, name: string): Promise<void> {
+    const answer = await fetch(path, { headers: { Authorization: `Bearer ${this.token}` }, cache: 'no-store', credentials: 'omit' })
+    if (!answer.ok) throw new Refused(await answer.json())
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(await answer.blob())
+    link.download = name
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000)
+  }
+
   /** Send a command; under the same key it is carried out once. */
   post<T>(path: string): Promise<T> {
     return this.#ask<T>(path, { method: 'POST', headers: { 'Idempotency-Key': crypto.randomUUID() } })

@@ -14,6 +14,8 @@ export const NAVIGATION: { title: string; entries: Entry[] }[] = [
     { view: 'history', title: 'Events', key: 'e' },
     { view: 'logs', title: 'Logs', key: 'l' },
     { view: 'alerts', title: 'Alerts', key: 'a' },
+    { view: 'incidents', title: 'Incidents', key: 'i' },
+    { view: 'compare', title: 'Compare', key: 'c' },
   ] },
 ]
 export const ENTRIES = NAVIGATION.flatMap((it) => it.entries)

@@ -150,6 +150,18 @@ export interface Alert {
 
 export interface AlertsView { seq: number; at: string; alerts: Alert[] }
 
+export interface Incident {
+  name: string
+  first: number
+  last: number
+  began_at: string
+  ended_at: string
+  marked_at: string
+  marked_by: string
+}
+
+export interface IncidentsView { seq: number; at: string; incidents: Incident[] }
+
 export interface Graph {
   seq: number
   at: string

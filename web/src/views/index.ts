@@ -1,8 +1,10 @@
 import type { Component } from 'svelte'
 import type { View } from '../lib/route.svelte'
 import Alerts from './Alerts.svelte'
+import Compare from './Compare.svelte'
 import Graph from './Graph.svelte'
 import History from './History.svelte'
+import Incidents from './Incidents.svelte'
 import Logs from './Logs.svelte'
 import Overview from './Overview.svelte'
 import Ports from './Ports.svelte'
@@ -11,5 +13,5 @@ import Why from './Why.svelte'
 
 export const VIEWS: Record<View, Component> = {
   overview: Overview, services: Services, graph: Graph, ports: Ports, why: Why, history: History, logs: Logs,
-  alerts: Alerts,
+  alerts: Alerts, incidents: Incidents, compare: Compare,
 }
