@@ -96,6 +96,25 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     summary: str = ""
 
 
+class RouteLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the gateway lets through to the paths that `path` names, such as `/upload/*`; None where it is unbounded."""
+
+    path: str = "/*"
+    body_max_bytes: int | None = None
+    timeout_seconds: float | None = None
+
+
+class Exposure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the gateway leads to a service; `sticky` keeps a caller with one instance, `port` None means the main one."""
+
+    open: bool = True
+    port: str | None = None
+    sticky: bool = False
+    handover: bool = False
+    drain_seconds: float = 10.0
+    limits: tuple[RouteLimit, ...] = ()
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is declared of a service; environment values are known by name only."""
 
@@ -116,6 +135,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     task: bool = False
     replicas: int = 1
     api: Api = Api()
+    gateway: Exposure = Exposure()
 
     def instances(self) -> tuple[str, ...]:
         """The names of its replicas: `web.1`, `web.2`."""

@@ -28,12 +28,12 @@ from events.catalog import (
 from events.envelope import Draft, Recorded
 from events.log import Log
 from events.samples import Samples
+from nexus import parts
 from nexus.config.files import Configuration, load
 from nexus.config.resolve import Resolved, resolve
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
 from nexus.effectors.processes import ProcessEffector
-from nexus.http import service as api
 from nexus.platforms.base import Launch
 from nexus.platforms.control import Peer, serve
 from nexus.platforms.current import Platform, open_platform
@@ -79,7 +79,10 @@ class Supervisor:
         )  # fmt: skip
         self.endpoints = EndpointSensor(self.platform.mailbox.post, home)
         self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
-        self.controller.subscribers += [self.probes.follow, self.endpoints.follow, self._keep_snapshots]
+        self.nudge = parts.Nudge()
+        self.controller.subscribers += [
+            self.probes.follow, self.endpoints.follow, self._keep_snapshots, self.nudge.tell
+        ]  # fmt: skip
         self._kept_at = state.seq
 
     def _samples(self) -> Samples:
@@ -104,22 +107,16 @@ class Supervisor:
     # -- what the effectors and sensors ask for ------------------------------------------------
 
     def _resolved(self, instance: str, ports: Mapping[str, int]) -> Resolved:
-        if instance == api.INSTANCE:
-            request = self._declared[api.NAME].ports[0]
-            argv = api.command(self.home, request.host, ports[request.name])
-            return Resolved(argv, dict(os.environ), str(self.file.parent))
-        return resolve(
+        part = parts.resolved(self.configuration, self.home, instance, ports, self._ports())
+        return part or resolve(
             self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home,
-            socket=str(api_socket(self.home) or ""), url=self._url(),
+            socket=str(api_socket(self.home) or ""), url=parts.url(self.controller.state),
+            gateway=parts.gateway_url(self.controller.state),
         )  # fmt: skip
-
-    def _url(self) -> str:
-        lease = self.controller.state.leases.by_name.get(api.LEASE)
-        return api.url(lease.host, lease.port) if lease else ""
 
     @property
     def _declared(self) -> dict[str, Service]:
-        return {**self.configuration.declared, api.NAME: api.declared(self.configuration.settings.http)}
+        return {**self.configuration.declared, **parts.declared(self.configuration)}
 
     def _launch(self, decision: StartDecided) -> Launch:
         service = self._declared.get(decision.service)
@@ -216,6 +213,7 @@ class Supervisor:
             self.platform.inventory.close()
             await self.probes.close()
             await self.endpoints.close()
+            self.nudge.close()
             self.controller.stop(os.getpid())
             self.history.keep(self.controller.state)
             self.log.close()

@@ -17,6 +17,9 @@ ALIVE = ("starting", "running", "paused", "stopping")
 INTERNAL = "internal"
 """The category of services that are part of Nexus itself: they stop last and are not listed with the others."""
 
+API, GATEWAY, GUIDE = "nexus-api", "nexus-gateway", "nexus-guide"
+"""The services that are part of Nexus: the web API, the gateway, and the guide that tells it who is there."""
+
 
 def instances_of(state: State, service: str) -> list[Instance]:
     """The instances of a service, the undeclared ones that still run included."""

@@ -11,7 +11,7 @@ import msgspec
 
 from events.catalog import Condition, PortOwner, Severity
 from events.envelope import Micros, Position
-from projections.conditions import ALIVE, instances_of, is_internal, met, waits_for
+from projections.conditions import ALIVE, API, GATEWAY, instances_of, is_internal, met, waits_for
 from projections.health import HealthStatus
 from projections.leases import Lease
 from projections.moments import iso
@@ -71,7 +71,7 @@ class ServiceView(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything at a glance; `url` is where Nexus itself answers, null where it does not."""
+    """Everything at a glance; `url` is where Nexus itself answers, `gateway` where all services do; null where not."""
 
     seq: Position
     at: str
@@ -80,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     services: dict[str, ServiceView]
     project: str
     alerts: int
+    gateway: str | None = None
 
 
 class OwnerView(msgspec.Struct, frozen=True):
@@ -189,9 +190,10 @@ def status(state: State, now: Micros, alive: bool = True) -> Status:
         supervisor=SupervisorView(supervisor.pid, supervisor.version, iso(supervisor.started_at), alive)
         if supervisor.pid
         else None,
-        services={name: _service(state, name, watched) for name in service_names(state)},
+        services={name: service(state, name, watched) for name in service_names(state)},
         project=supervisor.project,
         alerts=len(state.alerts.active),
+        gateway=gateway_url(state) if watched else None,
     )
 
 
@@ -203,14 +205,33 @@ def service_names(state: State) -> list[str]:
 
 
 def url(state: State) -> str | None:
-    """Where Nexus itself answers: the first port of a service that is part of Nexus."""
-    for instance in state.services.instances.values():
-        if is_internal(state, instance.service) and instance.state == "running" and instance.ports:
-            return f"http://127.0.0.1:{next(iter(instance.ports.values()))}"
-    return None
+    """Where Nexus itself answers."""
+    port = _own_port(state, API)
+    return f"http://127.0.0.1:{port[1]}" if port else None
 
 
-def _service(state: State, name: str, watched: bool) -> ServiceView:
+def gateway_url(state: State) -> str | None:
+    """Where the gateway to all services answers; the name of its port is its scheme."""
+    port = _own_port(state, GATEWAY)
+    return f"{port[0]}://localhost:{port[1]}" if port else None
+
+
+def service_url(state: State, name: str) -> str | None:
+    """Where the gateway answers for a service under a name of its own."""
+    port = _own_port(state, GATEWAY)
+    return f"{port[0]}://{name}.localhost:{port[1]}" if port else None
+
+
+def _own_port(state: State, service: str) -> tuple[str, int] | None:
+    """The name and number of the port of a running part of Nexus."""
+    instance = state.services.instances.get(f"{service}.1")
+    if instance is None or instance.state != "running" or not is_internal(state, service):
+        return None
+    return next(iter(instance.ports.items()), None)
+
+
+def service(state: State, name: str, watched: bool = True) -> ServiceView:
+    """One service with its replicas."""
     declared = state.services.declared.get(name)
     instances = [_instance(state, one, watched) for one in instances_of(state, name)]
     states = {one.state for one in instances}
@@ -365,7 +386,7 @@ def alerts(state: State) -> AlertsView:
 def graph(state: State) -> GraphView:
     """Which service needs which, and whether it has what it needs."""
     names = service_names(state)
-    services = {name: _service(state, name, True) for name in names}
+    services = {name: service(state, name, True) for name in names}
     return GraphView(
         seq=state.seq,
         at=iso(state.at),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from events.catalog import CommandReceived, ConfigurationLoaded
+from events.catalog import CommandReceived, ConfigurationLoaded, Service
 from events.envelope import Recorded
 from projections import services as runs
 from projections.dependencies import with_needs
@@ -21,13 +21,18 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
         known = services.declared.get(service.name)
         for name in service.instances():
             instance = services.instances.get(name) or Instance(name, service.name, since=it.at, changed=it.seq)
-            if instance.run and known != service:
+            if instance.run and (known is None or not _runs_alike(known, service)):
                 instance = replace(instance, bounce="its declaration changed", changed=it.seq)
             instances[name] = instance
     for name, instance in services.instances.items():
         if name not in instances and instance.run:
             instances[name] = replace(instance, wanted=False, changed=it.seq)
     return replace(services, declared=event.services, instances=instances)
+
+
+def _runs_alike(known: Service, service: Service) -> bool:
+    """Whether a run of one is a run of the other: how the gateway leads to it is no matter of the run."""
+    return replace(known, gateway=service.gateway) == service
 
 
 @fold.on(CommandReceived)

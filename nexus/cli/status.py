@@ -57,7 +57,7 @@ def _headline(state: State, shown: views.Status, now: Micros, past: bool) -> str
     else:
         up = duration((now - state.supervisor.started_at) / 1e6)
         parts.append(f"supervised by pid {supervisor.pid} for {up}")
-    parts += [f"event {shown.seq}", *([shown.url] if shown.url else [])]
+    parts += [f"event {shown.seq}", *filter(None, [shown.url, shown.gateway and f"gateway {shown.gateway}"])]
     return " · ".join(parts)
 
 

@@ -69,9 +69,15 @@ def check_cycles(source: Source, services: Services) -> None:
         ) from None  # fmt: skip
 
 
-def check_ports(source: Source, services: Services, own: tuple[str, int] | None) -> None:
-    """Raises ConfigurationError where two ask for one port; `own` is that of `[nexus] http`."""
-    taken = {(own[1], "tcp"): "[nexus] http"} if own else {}
+def check_ports(source: Source, services: Services, own: Mapping[str, tuple[str, int] | None]) -> None:
+    """Raises ConfigurationError where two ask for one port; `own` has the addresses that `[nexus]` names, by key."""
+    taken: dict[tuple[int, str], str] = {}
+    for key, address in own.items():
+        if address and taken.setdefault((address[1], "tcp"), f"[nexus] {key}") != f"[nexus] {key}":
+            raise source.error(
+                ("nexus", key), "a port of its own", f"{address[1]}, which {taken[address[1], 'tcp']} has too",
+                'Change one of them, or write "auto" to let Nexus choose.',
+            )  # fmt: skip
     for name, private in services.items():
         for request in private.service.ports:
             if request.fixed is None:

@@ -23,6 +23,8 @@ from nexus.config.values import address_of, bytes_of, is_port, range_of, seconds
 
 POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+
 FILE_NAME = "nexus.toml"
 HOME_NAME = ".nexus"
 
@@ -58,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True):
     log_size_bytes: int = bytes_of(keys.LOG_SIZE_DEFAULT) or 0
     samples_size_bytes: int = bytes_of(keys.SAMPLES_SIZE_DEFAULT) or 0
     samples_keep_seconds: float = seconds_of(keys.SAMPLES_KEEP_DEFAULT) or 0.0
+    gateway_hosts: tuple[str, ...] = ()
+    gateway_tls: bool = False
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -141,7 +145,7 @@ def _configuration(source: Source, document: dict[str, Any], environment: Mappin
     read = {name: read_service(source, name, table, source.file.parent) for name, table in tables.items()}
     services = connected(source, read)
     check_cycles(source, services)
-    check_ports(source, services, address_of(settings.http))
+    check_ports(source, services, {"http": address_of(settings.http), "gateway": address_of(settings.gateway)})
     check_placeholders(source, services)
     return Configuration(
         project=settings_reader.text("project", source.file.parent.name or "nexus"),
@@ -164,7 +168,16 @@ def _settings(reader: Reader) -> Settings:
         http, gateway, _pool(reader), _size(reader, "log_size", default.log_size_bytes),
         _size(reader, "samples_size", default.samples_size_bytes),
         reader.seconds("samples_keep", default.samples_keep_seconds, positive=True),
+        _hosts(reader), reader.flag("gateway_tls", default.gateway_tls),
     )  # fmt: skip
+
+
+def _hosts(reader: Reader) -> tuple[str, ...]:
+    hosts = reader.texts("gateway_hosts")
+    for place, host in enumerate(hosts):
+        if not HOST.fullmatch(host):
+            raise reader.malformed("gateway_hosts", place, found=described(host))
+    return hosts
 
 
 def _size(reader: Reader, key: str, default_bytes: int) -> int:

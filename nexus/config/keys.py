@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from events.catalog import Api, PortPool, PortRequest, Probe, Restart, Service
+from events.catalog import Api, Exposure, PortPool, PortRequest, Probe, Restart, Service
 
 SERVICE_DEFAULTS = Service(name="", command=())
 PROBE_DEFAULTS = Probe()
 RESTART_DEFAULTS = Restart()
+EXPOSURE_DEFAULTS = Exposure()
 PORT_DEFAULTS = PortRequest()
 API_DEFAULTS = Api()
 POOL_DEFAULTS = PortPool()
@@ -61,7 +62,12 @@ NEXUS = Keys("[nexus]", (
     Key("http", '"auto" or "host:port"', '"auto"', "Where the page and the API are served; auto chooses a free port.",
         'http = "127.0.0.1:7777"'),
     Key("gateway", '"off", "auto" or "host:port"', '"off"', "Where the gateway to all services listens.",
-        'gateway = "auto"'),
+        'gateway = "127.0.0.1:8080"'),
+    Key("gateway_hosts", "a list of host names", "none",
+        "More names under which the gateway may be called, each with a name below it for every service.",
+        'gateway_hosts = ["box.lan"]'),
+    Key("gateway_tls", FLAG_FORM, "false", "Whether the gateway speaks HTTPS, with certificates of its own authority.",
+        "gateway_tls = true"),
     Key("pool", 'a range of ports such as "20000-32767"', f'"{POOL_DEFAULTS.first}-{POOL_DEFAULTS.last}"',
         "The ports that Nexus may choose from, both ends included.", 'pool = "20000-32767"'),
     Key("excluded_ports", "a list of ports from 1 to 65535 and of ranges", "none",
@@ -115,6 +121,8 @@ SERVICE = Keys("[services.NAME]", (
         "How many replicas run: `web.1`, `web.2` …, each on a port of its own.", "instances = 2"),
     Key("api", "false, the path of its document, a list of endpoints, or a table", "it is asked at the usual paths",
         "How it becomes known what it can be asked; false: it is never asked.", 'api = "/openapi.json"'),
+    Key("gateway", "a table, or false to keep it to itself", "open to it where it has a TCP port",
+        "How the gateway leads to it.", 'gateway = { sticky = true, timeout = "30s" }'),
 ), not_yet=("priority", "schedule", "image", "reload_signal", "profiles"))  # fmt: skip
 
 PORT = Keys("port and ports.NAME", (
@@ -176,7 +184,27 @@ INSTANCES = Keys("instances", (
         "target_cpu = 0.7"),
 ))  # fmt: skip
 
-TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API)
+GATEWAY = Keys("gateway", (
+    Key("port", "the name of one of its ports", "main, otherwise the first", "Where the gateway leads to.",
+        'port = "http"'),
+    Key("sticky", FLAG_FORM, "false", "Whether a caller stays with the instance that answered first, by a cookie.",
+        "sticky = true"),
+    Key("handover", FLAG_FORM, "false",
+        "Whether a restart of its only instance starts another one beside it first; its port must be auto.",
+        "handover = true"),
+    Key("drain", DURATION_FORM, _seconds(EXPOSURE_DEFAULTS.drain_seconds),
+        "How long requests under way may take to end before an instance is stopped.", 'drain = "30s"'),
+    Key("body_max", 'a size such as "64MiB" or a number of bytes', "unbounded",
+        "How large the body of a request may be.", 'body_max = "10MiB"'),
+    Key("timeout", DURATION_FORM, "unbounded", "How long an answer may take to begin.", 'timeout = "30s"'),
+    Key("routes", "a table of paths, each with body_max and timeout", "none",
+        "Other limits for some paths; a path may end in `*`.",
+        'routes = { "/upload/*" = { body_max = "1GiB", timeout = "10m" } }'),
+))  # fmt: skip
+
+ROUTE = Keys("gateway.routes", (GATEWAY["body_max"], GATEWAY["timeout"]))
+
+TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API, GATEWAY, ROUTE)
 
 PLACEHOLDERS = (
     ("port", "its main port: the one named main, otherwise its first"),

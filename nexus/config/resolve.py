@@ -48,12 +48,13 @@ def resolve(
     home: Path,
     socket: str = "",
     url: str = "",
+    gateway: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> Resolved:
     """What a run of `instance` on `ports` (by name) needs, `service_ports` being those of every service by name.
 
-    `socket` and `url` tell the service where Nexus answers. `environment` is the supervisor's, by default that of
-    this process. Raises ConfigurationError where a placeholder or a variable has no value.
+    `socket`, `url` and `gateway` tell the service where Nexus answers. `environment` is the supervisor's, by default
+    that of this process. Raises ConfigurationError where a placeholder or a variable has no value.
     """
     name = service_of(instance)
     if name not in configuration.private:
@@ -69,15 +70,19 @@ def resolve(
     declared = _declared(gaps, private.environment, theirs)
     main = main_port(private.service)
     own = {"NEXUS_SERVICE": name, "NEXUS_INSTANCE": instance, "NEXUS_HOME": str(home)}
-    own |= {key: value for key, value in (("NEXUS_SOCKET", socket), ("NEXUS_URL", url)) if value}
-    port = {"PORT": str(ports[main.name])} if main and main.name in ports else {}
+    answers = {"NEXUS_SOCKET": socket, "NEXUS_URL": url, "NEXUS_GATEWAY": gateway}
+    own |= {key: value for key, value in answers.items() if value}
     return Resolved(
         argv=tuple(gaps.fill(word) for word in private.service.command),
-        environment={**theirs, **port, **declared, **own},
+        environment={**theirs, **_port(main, ports), **declared, **own},
         directory=str(configuration.folder / gaps.fill(private.service.directory)),
         probe=_probe(gaps, private.service.probe),
         data_directory=str(gaps.data) if gaps.data_used else "",
     )
+
+
+def _port(main: PortRequest | None, ports: Ports) -> dict[str, str]:
+    return {"PORT": str(ports[main.name])} if main and main.name in ports else {}
 
 
 def data_directory(home: Path, service: str) -> Path:

@@ -15,6 +15,7 @@ from nexus.config import keys
 from nexus.config.api import read_api
 from nexus.config.environment import read_environment, secrets_of
 from nexus.config.errors import described, kind_of
+from nexus.config.exposure import read_exposure
 from nexus.config.masking import masked, masked_text
 from nexus.config.reader import Reader, Source
 from nexus.config.templates import Template
@@ -107,6 +108,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         task=task,
         replicas=replicas,
         api=read_api(reader),
+        gateway=read_exposure(reader, ports),
     )
     return Read(Private(service, environment), _needs(reader), notes)
 

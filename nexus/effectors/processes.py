@@ -26,7 +26,8 @@ class ProcessEffector:
         except (ValueError, OSError) as error:
             return [Draft(RunRefused(instance=decision.instance, run=seq, error=str(error)))]
         for port in decision.ports.values():
-            self.sockets.release(port)
+            for protocol in ("tcp", "udp"):
+                self.sockets.release(port, protocol)
         return self.processes.start(seq, launch)
 
     def stop(self, _: Position, decision: Decision) -> list[Draft]:

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 from events.catalog import PortRequest, Probe, Restart, Service
-from projections.conditions import INTERNAL
+from projections.conditions import API, INTERNAL
 
-NAME = "nexus-api"
-INSTANCE = f"{NAME}.1"
+INSTANCE = f"{API}.1"
 LEASE = f"{INSTANCE}/main"
 DELAYS_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
 
@@ -19,7 +18,7 @@ def declared(http: str) -> Service:
     host, _, port = http.rpartition(":")
     request = PortRequest() if http == "auto" else PortRequest(fixed=int(port), host=host.strip("[]"))
     return Service(
-        name=NAME,
+        name=API,
         command=("{python}", "-m", "nexus.http"),
         category=INTERNAL,
         ports=(request,),

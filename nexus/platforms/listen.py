@@ -29,12 +29,17 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     return listener
 
 
-def api_socket(home: Path) -> Path | None:
-    """The unix socket on which the web API of a home answers; None where the system has none."""
+def socket_of(home: Path, purpose: str) -> Path | None:
+    """Where a part of Nexus has its unix socket for a home; None where the system has none."""
     if sys.platform == "win32":
         return None
     else:  # noqa: RET505 - mypy leaves it out elsewhere
-        return socket_path(home, "-api")
+        return socket_path(home, purpose)
+
+
+def api_socket(home: Path) -> Path | None:
+    """The unix socket on which the web API of a home answers; None where the system has none."""
+    return socket_of(home, "-api")
 
 
 def listen_unix(home: Path) -> socket.socket | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from events.catalog import PortPool, PortRequest, Probe, Restart, Service
+from events.catalog import Exposure, PortPool, PortRequest, Probe, Restart, RouteLimit, Service
 from nexus.config.errors import ConfigurationError
 from nexus.config.files import STARTER, Configuration, Settings, find, home_for, init, load, make_home
 
@@ -23,6 +23,8 @@ gateway = "auto"
 pool = "21000-21999"
 excluded_ports = [21001, "21010-21012"]
 log_size = "1MiB"
+gateway_hosts = ["box.lan"]
+gateway_tls = true
 
 [services.database]
 command = "postgres -D {data} -p {port}"
@@ -48,8 +50,15 @@ health = { exec = ["check", "it is well"] }
 environment = { NUMBER = 7, FLAG = true, TEXT = "{ports.http}" }
 autostart = false
 start_timeout = "2m"
+gateway = { port = "http", sticky = true, drain = "1m", timeout = "5s", routes = { "/up/*" = { body_max = "1KiB" } } }
 restart = "never"
 """  # noqa: E501
+
+
+EXPOSURE = Exposure(
+    port="http", sticky=True, drain_seconds=60.0,
+    limits=(RouteLimit(timeout_seconds=5.0), RouteLimit("/up/*", body_max_bytes=1024)),
+)  # fmt: skip
 
 
 def written(folder: Path, text: str) -> Path:
@@ -79,7 +88,9 @@ def test_a_whole_file_says_what_it_declares(tmp_path: Path) -> None:
     assert configuration.project == "shop"
     assert configuration.path == tmp_path / "nexus.toml"
     assert configuration.pool == PortPool(21_000, 21_999, (21_001, 21_010, 21_011, 21_012))
-    assert configuration.settings == Settings("127.0.0.1:7777", "auto", configuration.pool, 2**20)
+    assert configuration.settings == Settings(
+        "127.0.0.1:7777", "auto", configuration.pool, 2**20, gateway_hosts=("box.lan",), gateway_tls=True
+    )
     assert configuration.declared == {
         "database": Service(
             name="database",
@@ -109,6 +120,7 @@ def test_a_whole_file_says_what_it_declares(tmp_path: Path) -> None:
             start_timeout_seconds=120.0,
             environment=("FLAG", "NUMBER", "TEXT"),
             autostart=False,
+            gateway=EXPOSURE,
         ),
     }
 
