@@ -88,9 +88,6 @@ def test_a_whole_file_says_what_it_declares(tmp_path: Path) -> None:
     assert configuration.project == "shop"
     assert configuration.path == tmp_path / "nexus.toml"
     assert configuration.pool == PortPool(21_000, 21_999, (21_001, 21_010, 21_011, 21_012))
-    assert configuration.settings == Settings(
-        "127.0.0.1:7777", "auto", configuration.pool, 2**20, gateway_hosts=("box.lan",), gateway_tls=True
-    )
     assert configuration.declared == {
         "database": Service(
             name="database",
@@ -123,6 +120,14 @@ def test_a_whole_file_says_what_it_declares(tmp_path: Path) -> None:
             gateway=EXPOSURE,
         ),
     }
+
+
+def test_the_settings_of_nexus_itself_are_read(tmp_path: Path) -> None:
+    """Where it answers, and how large its log grows."""
+    configuration = load(written(tmp_path, WHOLE))
+    assert configuration.settings == Settings(
+        "127.0.0.1:7777", "auto", configuration.pool, 2**20, gateway_hosts=("box.lan",), gateway_tls=True
+    )
 
 
 def test_little_needs_to_be_said(tmp_path: Path) -> None:
