@@ -26,6 +26,7 @@ from nexus.http.operations import OPERATIONS
 from projections import event_views, incident_views, views
 from projections.explanation import Explanation
 from projections.questions import AnswerView
+from projections.resource_views import ResourcesView, SeriesView
 from projections.rows import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -161,6 +162,8 @@ recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `incidents` | [incidents](#incidents) |
 | `mark` | `{seq, name, first, last}` |
 | `unmark` | `{seq, name}` |
+| `resources` | [resources](#resources) |
+| `resources SERVICE` | [series](#series) |
 | `logs` | `{instance, line}`, one a line |
 | `open` | `{url, lasts_seconds}`: an address that is good once; with `--print` too |
 | `token` | `show`: `{token}` · `add`: `{token, name, role, expires_at}` · `list`: `{tokens}`, each of them \
@@ -187,6 +190,8 @@ FORMS: dict[str, Struct] = {
     "incidents": incident_views.IncidentsView,
     "ports": views.PortsView,
     "leases": views.LeasesView,
+    "resources": ResourcesView,
+    "series": SeriesView,
     "answer": AnswerView,
     "check": Check,
 }

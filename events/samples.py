@@ -35,6 +35,8 @@ OPEN, SEALED = ".ticks", ".samples"
 ROOM_BYTES = 64 << 20
 """Below this much room on the disk samples are dropped: the log needs it more."""
 
+LATEST_BYTES = 1 << 16
+LATEST = 10_000_000
 LOOK_FOR_ROOM_EVERY = 60
 LAYOUT_EVERY = 60
 """After so many ticks their layout is said again, so that damage never costs more."""
@@ -176,6 +178,23 @@ def _rows_of(path: Path, instances: Sequence[str]) -> Iterable[tuple[str, Micros
     return (
         read_sealed(path, instances) if path.suffix == SEALED else read_rows(read_frames(path.read_bytes()), instances)
     )
+
+
+def latest(home: Path, at: Micros) -> dict[str, tuple[Micros, Row]]:
+    """The last row of each instance in the ten seconds before `at`; only the end of the present hour is read."""
+    path, size = home / FOLDER / f"{hour_of(at)}{OPEN}", LATEST_BYTES
+    try:
+        with path.open("rb") as file:
+            while True:
+                file.seek(max(0, file.seek(0, 2) - size))
+                hour = read_frames(file.read())
+                if hour.ticks or file.tell() <= size:
+                    break
+                size *= 8
+    except OSError:
+        return {}
+    names = {name for layout, _, _ in hour.parts for name in layout}
+    return {name: (moment, row) for name, moment, row in read_rows(hour, sorted(names)) if at - moment <= LATEST}
 
 
 def verify(home: Path, history: Iterable[Event]) -> list[str]:

@@ -63,6 +63,12 @@ def _ports() -> typer.Typer:
     return app
 
 
+def _resources() -> typer.Typer:
+    from nexus.cli.resources import app
+
+    return app
+
+
 def _leases() -> typer.Typer:
     from nexus.cli.leases import app
 
@@ -104,6 +110,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "resume": _wish, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
+    "resources": _resources,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables,
     "verify": _care, "doctor": _care,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from events import samples
 from events.envelope import Micros
 from nexus.cli import output
 from nexus.cli.channel import is_alive
 from nexus.cli.options import At, Json, commands
 from nexus.cli.output import duration, paint, say, table
+from nexus.cli.resources import cores, size
 from nexus.cli.session import Session
-from projections import views
+from projections import resource_views, views
 from projections.moments import moment_of, parse
 from projections.state import State
 
@@ -19,13 +23,18 @@ DASH = "–"
 
 
 @app.command()
-def status(context: typer.Context, at: At = "", as_json: Json = False) -> None:
+def status(
+    context: typer.Context,
+    with_resources: Annotated[bool, typer.Option("--resources", help="Show processor and memory too.")] = False,
+    at: At = "",
+    as_json: Json = False,
+) -> None:
     """Show what every service does, and what is wrong with it."""
     session: Session = context.obj
-    show_status(session, at)
+    show_status(session, at, with_resources)
 
 
-def show_status(session: Session, at: str = "") -> None:
+def show_status(session: Session, at: str = "", with_resources: bool = False) -> None:
     """Print the status of a moment, by default of now."""
     state = session.state(at)
     now = state.at if at else output.now_micros()
@@ -39,7 +48,10 @@ def show_status(session: Session, at: str = "") -> None:
         say("no services are declared")
         return
     say()
-    for line in table(*_rows(shown, now)):
+    headers, rows = _rows(shown, now)
+    if with_resources:
+        headers, rows = _with_resources(session, state, headers, rows, now=not at)
+    for line in table(headers, rows):
         print(line)
     _say_reasons(shown)
     _say_alerts(state)
@@ -71,6 +83,21 @@ def _rows(shown: views.Status, now: Micros) -> tuple[list[str], list[list[str]]]
             ports = " ".join(str(port) for port in it.ports.values()) or DASH
             rows.append([label, it.state, health, ports, str(it.pid or DASH), str(it.restarts), _ago(it.since, now)])
     return headers, rows
+
+
+def _with_resources(
+    session: Session, state: State, headers: list[str], rows: list[list[str]], now: bool
+) -> tuple[list[str], list[list[str]]]:
+    """The same with processor and memory of the last second, in the past of the last minute that was measured."""
+    last = samples.latest(session.home, output.now_micros()) if now else {}
+    used = resource_views.resources(state, last, "nexus").services
+    for row in rows:
+        it = used.get(row[0], used.get(row[0].rpartition(".")[0], {}))
+        one = it.get(row[0]) or next(iter(it.values()), None)
+        minute, second = (one.minute, one.now) if one else (None, None)
+        memory = second.memory_bytes if second else minute.memory_mean_bytes if minute else None
+        row[-1:-1] = [cores(second.cpu if second else minute.cpu_mean if minute else None), size(memory)]
+    return [*headers[:-1], "CPU", "MEMORY", headers[-1]], rows
 
 
 def _ago(since: str | None, now: Micros) -> str:

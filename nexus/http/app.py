@@ -103,7 +103,9 @@ class Api:
         past = seq < self.tail.head
         tag = f'W/"{seq}{"" if past else f"-{self.tail.alive:d}"}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Nexus-Position": str(seq)}
-        if _matches(request.headers.get("if-none-match", ""), tag):
+        if operation.ages and not past:
+            del headers["ETag"]
+        elif _matches(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         body = await (self.past.answer(operation.name, seq, asked) if past else self._present(operation, asked))
         if operation.name == "metrics_text":

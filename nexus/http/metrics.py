@@ -20,6 +20,15 @@ STATES: tuple[InstanceState, ...] = views.STATES
 HEALTHS: tuple[HealthStatus, ...] = views.HEALTHS
 
 
+USED = (
+    ("nexus_instance_cpu_cores", "Cores that an instance with all that it started used, over a minute."),
+    ("nexus_instance_memory_bytes", "Resident memory of an instance with all that it started, over a minute."),
+    ("nexus_instance_processes", "Processes of an instance."),
+    ("nexus_instance_threads", "Threads of an instance."),
+    ("nexus_instance_open_files", "Open files of an instance."),
+)
+
+
 class Sample(msgspec.Struct, frozen=True):
     """One figure with its labels."""
 
@@ -94,12 +103,31 @@ def _metrics(known: Known) -> Iterator[Metric]:
         "nexus_instance_running", "Whether an instance is ready.", "gauge",
         [Sample({"service": name, "instance": it.name}, float(it.state == "running")) for name, it in instances],
     )  # fmt: skip
+    yield from _resources(known)
     severities = [alert.severity for alert in state.alerts.active.values()]
     yield Metric(
         "nexus_alerts", "Alerts that are not over.", "gauge",
         [Sample({"severity": one}, float(severities.count(one))) for one in ("info", "warning", "critical")],
     )  # fmt: skip
     yield _one("nexus_ports_leased", "Ports that are promised.", len(state.leases.taken()))
+
+
+def _resources(known: Known) -> Iterator[Metric]:
+    """What was used in the last minute that was measured."""
+    used, figures = known.state.resources, dict[str, list[Sample]]()
+    for name, it in {**used.by_instance, **({"nexus": used.supervisor} if used.supervisor else {})}.items():
+        labels = {"service": name.rpartition(".")[0] or name, "instance": name}
+        values = (it.cpu_mean, it.memory_mean_kib * 1024, it.processes, it.threads, it.files)
+        for (metric, _), value in zip(USED, values, strict=True):
+            figures.setdefault(metric, []).extend([] if value is None else [Sample(labels, float(value))])
+    for metric, text in USED:
+        yield Metric(metric, text, "gauge", figures.get(metric, []))
+    yield _one("nexus_machine_cpu_cores", "Cores of the machine that were busy.", used.machine.cpu)
+    yield _one("nexus_machine_memory_available_bytes", "Memory that is left.", used.machine.memory_available_kib * 1024)
+    yield Metric(
+        "nexus_disk_free_bytes", "Room on the disk that a folder lies on.", "gauge",
+        [Sample({"folder": folder}, float(disk.free_mib << 20)) for folder, disk in used.machine.disks.items()],
+    )  # fmt: skip
 
 
 def _one(name: str, text: str, value: float, kind: Literal["gauge", "counter"] = "gauge") -> Metric:

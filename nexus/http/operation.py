@@ -50,6 +50,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     problems: tuple[int, ...] = ()
     sort: Literal["state", "log", "command", "action", "stream"] = "action"
+    ages: bool = False
+    """Whether the answer changes although nothing new is in the log."""
     handler: Callable[..., Any] | str
     """The pure question or the command itself, or the name of what the application does."""
 

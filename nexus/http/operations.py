@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from nexus.http import commands, feed, incidents, leases, logs, metrics, queries, sessions, shown, timeline
+from nexus.http import commands, feed, incidents, leases, logs, metrics, queries, resources, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from projections import event_views, incident_views, views
 from projections.explanation import Explanation
+from projections.resource_views import ResourcesView, SeriesView
 
 
 def _state(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any, **more: Any) -> Operation:
@@ -50,6 +51,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _command("restart", "Replace the runs of a service."),
     _command("pause", "Let a service stand still."),
     _command("resume", "Let a paused service go on."),
+    _log("resources", "/api/resources", "resources", "What everything uses.", ResourcesView, resources.resources,
+         query=AtQuery, ages=True),
+    _log("service_resources", "/api/services/{service}/resources", "resources", "What a service used over time.",
+         SeriesView, resources.series, place=OfService, query=resources.SeriesQuery, ages=True),
     _state("ports", "/api/ports", "ports", "The ports that are known of.", views.PortsView, queries.ports),
     _state("port", "/api/ports/{port}", "ports", "Who has a port.", shown.OnePort, queries.port, place=OfPort),
     _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),

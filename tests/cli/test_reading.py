@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 
 from events.catalog import CommandReceived
 from events.envelope import Recorded
+from events.sample_files import UNKNOWN
+from events.samples import Samples
 from tests.cli.homes import BEGAN, FIRST_TRY, GIVEN_UP, KILLED, LAST, nexus, quickly, record
 from tests.cli.transcript import COMMANDS, cases, run
 
@@ -367,3 +370,36 @@ def test_init_writes_a_file_once(tmp_path: Path) -> None:
     again = nexus("init", cwd=tmp_path)
     assert again.returncode == 1
     assert "already there" in again.stderr
+
+
+def test_what_was_used_is_shown(tmp_path: Path) -> None:
+    """By the last second and over time; from samples that lie beside the log."""
+    home = record(tmp_path / "used")
+    assert "nothing has been measured yet" in quickly(home, "resources").stdout
+    samples, now = Samples(home, 1 << 30, 86_400.0), time.time_ns() // 1_000
+    for second in range(5):
+        samples.add(now - second * 1_000_000, {"router.1": (50, 2048, 1, 2, 3, 512, UNKNOWN)})
+    row = re.split(r"  +", quickly(home, "resources").stdout.splitlines()[1])
+    assert row == ["router.1", "0.50", "–", "2.0 MiB", "–", "1", "2", "3", "512 KiB", "–"]
+    assert re.search(r"router .*0\.50 +2\.0 MiB", quickly(home, "status", "--resources").stdout)
+    lasting = quickly(home, "resources", "router", "--since", "1 min ago", "--points", "1").stdout.splitlines()
+    assert lasting[0] == "router.1"
+    assert re.split(r"  +", lasting[2])[1:] == ["0.50", "0.50", "2.0 MiB", "2.0 MiB"]
+    assert read(home, "resources router --since 2 --at 9")["instances"] == {}
+    assert "nothing is known of router" in quickly(home, "resources", "router", "--since", "2", "--at", "9").stdout
+    assert read(home, "resources --at 9")["services"]["router"]["router.1"] == {"minute": None, "now": None}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("resources nobody", "there is no service 'nobody'"),
+        ("resources --since 3", "--since is for one service"),
+        ("resources router --since 30 --at 9", "that time is over before it begins"),
+    ],
+)
+def test_what_was_asked_wrongly_of_resources_is_named(home: Path, command: str, told: str) -> None:
+    """One clear error."""
+    result = quickly(home, *command.split())
+    assert result.exit_code == 1
+    assert told in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from events.reader import Reader
+from events.samples import Samples
 from projections import views
 from projections.history import History
 from projections.moments import iso
@@ -221,3 +223,24 @@ def test_figures_are_what_prometheus_reads(api: Api) -> None:
     assert samples['nexus_service_state{service="database",state="failed"}'] == "0"
     assert int(samples["nexus_log_position"]) == get(api, "/api/status")["seq"]
     assert get(api, "/api/metrics")["metrics"][1]["name"] == "nexus_log_position"
+
+
+def test_what_was_used_is_told_by_the_second(api: Api, story: Story) -> None:
+    """A series of the samples beside the log, up to now and of the past; wrong bounds and names are refused."""
+    samples, now = Samples(story.home, 1 << 30, 86_400.0), time.time_ns() // 1_000
+    for second in range(5):
+        samples.add(now - second * 1_000_000, {"web.1": (50, 1024, 1, 2, 3, 0, 0)})
+    everything = get(api, "/api/resources")
+    assert everything["services"]["web"]["web.1"]["now"]["cpu"] == 0.5
+    assert everything["services"]["web"]["web.1"]["minute"] is None
+    assert get(api, "/api/resources", at=9)["services"]["web"]["web.1"] == {"minute": None, "now": None}
+    shown = get(api, "/api/services/web/resources", since="1 min ago", points=6)
+    assert shown["seconds"] == pytest.approx(10)
+    assert [it for it in shown["instances"]["web.1"]["memory_bytes"]["max"] if it] == [1 << 20]
+    assert get(api, "/api/services/web/resources", since="2", until="9")["instances"] == {}
+    with api.client() as client:
+        for path, status in (("web/resources?since=9&until=2", 400), ("web/resources?since=soon", 400),
+                             ("web/resources?since=999999", 404), ("cache/resources", 404)):  # fmt: skip
+            assert client.get(f"/api/services/{path}").status_code == status, path
+        first = client.get("/api/resources")
+        assert "etag" not in first.headers
