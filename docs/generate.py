@@ -24,6 +24,7 @@ from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
 from projections import event_views, incident_views, views
+from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
@@ -171,6 +172,7 @@ recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `query SQL` | [answer](#answer) |
 | `query` | `{tables}`, each of them `{about, columns}` |
 | `rebuild` | `{seq, tables, snapshots}`: up to which event, and how many |
+| `bundle` | [manifest](#manifest) |
 | `verify` | `{ok, files: [path], events, head: {seq, at, hash}, problems: [text]}` |
 | `doctor` | `{ok, checks}`, each of them a [check](#check) |
 | `init` | `{file}` |
@@ -193,6 +195,7 @@ FORMS: dict[str, Struct] = {
     "resources": ResourcesView,
     "series": SeriesView,
     "answer": AnswerView,
+    "manifest": Manifest,
     "check": Check,
 }
 

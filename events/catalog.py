@@ -279,13 +279,16 @@ class InstanceDecision(Decision, frozen=True, kw_only=True):
 
 
 class LogOpened(Event, frozen=True, kw_only=True):
-    """A log file was begun; after the first file, the books of the previous one were closed into `state`."""
+    """A log file was begun; after the first file, the books of the previous one were closed into `state`.
+
+    A bundle begins with one for the reason `bundled`, in the place of the event `previous_seq` that came before it.
+    """
 
     log_id: str
     previous_file: str | None = None
     previous_seq: int = 0
     previous_hash: str = ""
-    reason: Literal["created", "rotated", "damaged"] = "created"
+    reason: Literal["created", "rotated", "damaged", "bundled"] = "created"
     state: msgspec.Raw = msgspec.Raw(b"null")
 
 

@@ -118,13 +118,14 @@ def _checked_tail(connection: sqlite3.Connection, path: Path) -> tuple[Head, str
     previous = before(opened) if rows[0][0] == first[0] else None
     good = rows[0][0] - 1
     for row in rows:
-        if previous is not None and _link(previous, row) != row[-1]:
+        if previous is not None and linked(previous, row) != row[-1]:
             raise LogDamagedError(path.name, f"event {row[0]} does not have the hash that it was given", good)
         previous, good = row[-1], row[0]
     return Head(rows[-1][0], rows[-1][6], rows[-1][-1]), opened.log_id
 
 
-def _link(previous: bytes, row: Row) -> bytes | None:
+def linked(previous: bytes, row: Row) -> bytes | None:
+    """The hash that a row has after `previous`; None for a row that nobody recorded."""
     with contextlib.suppress(TypeError, AttributeError, ValueError, OverflowError):
         return chain.link(previous, row[:HEADER], row[HEADER].encode())
     return None

@@ -17,7 +17,7 @@ from events.chain import HEADER, Head, Row, encode_header
 from events.envelope import Position
 from events.errors import LogDamagedError, LogError
 from events.files import OutsideHead
-from events.opening import before, opening_of
+from events.opening import before, linked, opening_of
 from events.schema import is_damage, open_reader
 
 PAGE = 250
@@ -115,6 +115,9 @@ class _Check:
         if row is None or opened is None:
             self.problems.append(f"{path.name}: its first event is not the opening of a log")
             return
+        if opened.reason == "bundled" and not self.events:
+            self._bundled(path, connection, row, opened)
+            return
         if opened.reason == "damaged":
             self.problems.append(_lost(path, opened, self.head.seq))
             self._doubt()
@@ -126,6 +129,14 @@ class _Check:
             self.first, self.versions = row[0], rotation.stored(connection).streams
         self.correlations.extend([0] * (row[0] - self.first - len(self.correlations)))
         self.head = Head(row[0] - 1, self.head.at, before(opened))
+
+    def _bundled(self, path: Path, connection: sqlite3.Connection, row: Row, opened: LogOpened) -> None:
+        """The opening of a bundle stands in the place of an event, and vouches for the state that it carries alone."""
+        if linked(before(opened), row) != row[-1]:
+            self._problem(path, row[0], "what was known before is not what was packed: its hash does not fit")
+        self.first, self.versions = row[0], rotation.stored(connection).streams
+        self.correlations.append(0)
+        self.head = Head(row[0], row[6], before(opened))
 
     def _pages(self, path: Path, connection: sqlite3.Connection) -> Iterator[list[Row]]:
         position = self.head.seq

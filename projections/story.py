@@ -149,6 +149,8 @@ def _joined(parts: Iterable[str], separator: str = ", ") -> str:
 def _opened(event: LogOpened) -> str:
     if event.reason == "created":
         return "the log was begun"
+    if event.reason == "bundled":
+        return f"the bundle was begun after event {event.previous_seq}, with everything that was known then"
     why = "the last one was full" if event.reason == "rotated" else "the last one was damaged"
     return f"a new log file was begun after event {event.previous_seq}: {why}"
 

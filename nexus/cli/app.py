@@ -99,6 +99,12 @@ def _tables() -> typer.Typer:
     return app
 
 
+def _bundle() -> typer.Typer:
+    from nexus.cli.bundle import app
+
+    return app
+
+
 def _setup() -> typer.Typer:
     from nexus.cli.setup import app
 
@@ -112,12 +118,18 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
     "resources": _resources,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
-    "query": _tables, "export": _tables, "rebuild": _tables,
+    "query": _tables, "export": _tables, "rebuild": _tables, "bundle": _bundle,
     "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,
 }  # fmt: skip
 """Every command and the module that has it, in the order of the help."""
+
+ON_BUNDLES = (
+    "status", "logs", "events", "decisions", "explain", "replay", "alerts", "ports", "lease", "graph", "query",
+    "export", "bundle", "verify", "version",
+)  # fmt: skip
+"""The commands that read the history, and so a bundle too."""
 
 
 class Commands(TyperGroup):
@@ -154,7 +166,9 @@ def make_app(supervise: Supervise) -> typer.Typer:
         home: Annotated[
             Path | None,
             typer.Option(
-                envvar="NEXUS_HOME", metavar="DIR", help="Where the history is kept; .nexus beside nexus.toml."
+                envvar="NEXUS_HOME",
+                metavar="DIR",
+                help="Where the history is kept, .nexus beside nexus.toml; or a bundle.",
             ),
         ] = None,
         directory: Annotated[
@@ -166,7 +180,10 @@ def make_app(supervise: Supervise) -> typer.Typer:
             home = home.expanduser().absolute()
         if directory is not None:
             _change_to(directory)
-        context.obj = Session(supervise, home)
+        context.obj = session = Session(supervise, home)
+        context.call_on_close(session.close)
+        if context.invoked_subcommand not in ON_BUNDLES:
+            session.refuse_bundle(context.invoked_subcommand or "")
 
     return app
 

@@ -109,9 +109,9 @@ def _overrides(settings: list[str]) -> dict[str, str]:
 def _check(session: Session, overrides: dict[str, str], start: str, end: str) -> Check:
     reader = session.history.reader
     until = session.position(end) if end else None
-    if not start:
+    if not start and session.bundle is None:
         return check(reader.read(until=until), overrides=overrides)
-    begun = reader.get(session.start(start))
+    begun = reader.get(session.start(start) if start else session.first)
     first = reader.seq_at(begun.at - 1) + 1 if begun else session.head + 1
     state = session.history.at(first - 1) if first > 1 else State()
     return check(reader.read(after=first - 1, until=until), overrides=overrides, state=state)

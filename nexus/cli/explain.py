@@ -49,11 +49,11 @@ def explain(
         ends = reader.rows(run, head, kinds=[RunExited.kind()], streams=streams)
         return next((end.recorded for end in ends if getattr(end.event, "run", None) == run), None)
 
-    found = explanation(event, get, caused_by, end_of) if 1 <= event <= head else None
+    found = explanation(event, get, caused_by, end_of) if session.first <= event <= head else None
     if found is None:
         raise ProblemError(
             f"there is no event {event}",
-            expected=f"a position from 1 to {head}",
+            expected=f"a position from {session.first} to {head}",
             found=str(event),
             next_step="`nexus decisions` lists what was decided, `nexus events` everything",
             kind="no-such-event",

@@ -46,6 +46,7 @@ def lease(
     if name in ("", "list") or at:
         _list(session, name, at)
         return
+    session.refuse_bundle("lease NAME")
     if execute != bool(command):
         raise ProblemError(
             "--exec and a command belong together", next_step=f"nexus lease {name} --exec -- COMMAND", kind="usage"

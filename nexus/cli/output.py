@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from events.envelope import Micros
+from nexus.cli.problems import ProblemError
 from projections.moments import micros, moment_of
 
 CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bold": 1, "dim": 2}
@@ -43,6 +46,21 @@ def say(text: str = "") -> None:
     indent = " " * (len(text) - len(text.lstrip()) + 2)
     wrapped = textwrap.wrap(text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     print("\n".join(wrapped), flush=True)
+
+
+@contextlib.contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Where to write what becomes `file` when the block ends; nothing is left where it fails. Raises ProblemError."""
+    draft = file.with_name(file.name + ".part")
+    try:
+        yield draft
+        draft.replace(file)
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise ProblemError(f"{file} can't be written", expected="a new file", found=found, kind="no-file") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def width() -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -62,6 +63,7 @@ class Turn(msgspec.Struct, frozen=True):
 @app.command()
 def replay(
     context: typer.Context,
+    bundle: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]", help="What `nexus bundle` made.")] = None,
     at: At = "",
     start: Annotated[str, typer.Option("--from", metavar="TIME", help="Where to begin; the first event without.")] = "",
     end: Annotated[str, typer.Option("--to", metavar="TIME", help="Where to end; the present without.")] = "",
@@ -82,6 +84,7 @@ def replay(
     --check asks today's policies at every recorded turn and names each decision that would differ.
     """
     session: Session = context.obj
+    session.open_bundle(bundle)
     if check or settings:
         raise typer.Exit(compare(session, settings or [], start, at or end, alone))
     if at:
@@ -104,13 +107,13 @@ def _interval(session: Session, start: str, end: str) -> tuple[Position, Positio
     """The first and the last event of an interval, the first being the first of its turn."""
     reader = session.history.reader
     last = session.position(end) if end else session.head
-    first = session.start(start) if start else 1
+    first = session.start(start) if start else session.first
     begun = reader.get(first)
     if begun is None or first > last:
         raise ProblemError(
             "nothing happened in that interval",
-            expected=f"--from before --to, within events 1 to {session.head}",
-            found=f"--from {start or '1'} --to {end or 'now'}",
+            expected=f"--from before --to, within events {session.first} to {session.head}",
+            found=f"--from {start or session.first} --to {end or 'now'}",
             kind="empty-interval",
         )
     return reader.seq_at(begun.at - 1) + 1, last

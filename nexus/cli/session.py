@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from events.envelope import Position
 from events.files import numbers
@@ -17,23 +20,67 @@ from projections.history import History
 from projections.moments import Moment, MomentError, parse
 from projections.state import State
 
+if TYPE_CHECKING:
+    from projections.bundles import Manifest
+
 Supervise = Callable[[Path, Path], None]
 """Supervises a home with a configuration file until a shutdown is completed, in the main thread."""
 
 
 class Session:
-    """One use of the command line; `override` is `--home` or NEXUS_HOME."""
+    """One use of the command line; `override` is `--home` or NEXUS_HOME: a folder, or a bundle to read."""
 
     def __init__(self, supervise: Supervise, override: Path | None) -> None:
         self.supervise, self.override = supervise, override
         self.json = False
+        self.bundle: Manifest | None = None
+        """What was packed, where a bundle is read."""
+        self._open = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Let go of the history, and of what was unpacked."""
+        self._open.close()
 
     # -- where -----------------------------------------------------------------------------------
 
     @functools.cached_property
     def home(self) -> Path:
-        """Where the history is kept; raises ConfigurationError where nothing says where."""
+        """Where the history is kept; raises ConfigurationError where nothing says where, ProblemError for no bundle."""
+        if self.override is not None and self.override.is_file():
+            return self._unpacked(self.override)
         return home_for(find(Path.cwd()) or _above(Path.cwd()), self.override)
+
+    def open_bundle(self, bundle: Path | None) -> None:
+        """Read this bundle, where one is named, instead of the home; raises ProblemError where there is none."""
+        if bundle is None:
+            return
+        if not bundle.is_file():
+            raise ProblemError(f"there is no bundle {bundle}", expected="a file that `nexus bundle` made", found="none")
+        self.override = bundle.absolute()
+
+    def refuse_bundle(self, command: str) -> None:
+        """Raises ProblemError where a bundle was named, for what can't be done with one."""
+        if self.override is not None and self.override.is_file():
+            raise ProblemError(
+                f"{self.override.name} can only be read", expected="a command that reads the history", found=command,
+                next_step="name a folder with --home", kind="bundle",
+            )  # fmt: skip
+
+    def _unpacked(self, bundle: Path) -> Path:
+        """The home in a bundle; it is there as long as this session."""
+        from projections.unpacking import BundleError, unpack
+
+        home = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="nexus-bundle-")))
+        try:
+            self.bundle = unpack(bundle, home)
+        except BundleError as error:
+            raise ProblemError(
+                str(error), expected=error.expected, found=error.found,
+                next_step="ask for another one: `nexus bundle` makes it", kind="bad-bundle",
+            ) from error  # fmt: skip
+        for problem in self.bundle.problems:
+            print(f"nexus: when {bundle.name} was made: {problem}", file=sys.stderr)
+        return home
 
     @functools.cached_property
     def history(self) -> History:
@@ -48,6 +95,7 @@ class Session:
                 kind="no-history",
             )
         history = History(self.home)
+        self._open.enter_context(history.reader)
         head = history.reader.head
         for damage in history.reader.unreadable:
             if not head:
@@ -80,18 +128,24 @@ class Session:
         """The last event up to the moment that a person typed; raises ProblemError where there is none."""
         moment, head = self.moment(text), self.head
         found = self.history.reader.seq_at(moment.at) if moment.seq is None else moment.seq
-        if not 1 <= found <= head:
+        first = self.first
+        if not first <= found <= head:
             title = f"there is no event {found}" if moment.seq is not None else f"nothing had happened yet at {text!r}"
-            first = self.history.reader.get(1)
-            began = f", from {_local(first.at)} on" if first else ""
-            raise ProblemError(title, expected=f"events 1 to {head}{began}", found=text, kind="no-such-moment")
+            begun = self.history.reader.get(first)
+            began = f", from {_local(begun.at)} on" if begun else ""
+            raise ProblemError(title, expected=f"events {first} to {head}{began}", found=text, kind="no-such-moment")
         return found
+
+    @functools.cached_property
+    def first(self) -> Position:
+        """The first event that there is; of a bundle the first that was packed."""
+        return self.history.first if self.bundle is None else self.bundle.first
 
     def start(self, text: str) -> Position:
         """The first event of an interval that begins at the moment that a person typed."""
         moment, reader = self.moment(text), self.history.reader
         if moment.seq is None:
-            return reader.seq_at(moment.at - 1) + 1
+            return max(self.first, reader.seq_at(moment.at - 1) + 1)
         return self.position(text)
 
     def state(self, at: str = "") -> State:

@@ -37,13 +37,14 @@ def status(
 def show_status(session: Session, at: str = "", with_resources: bool = False) -> None:
     """Print the status of a moment, by default of now."""
     state = session.state(at)
-    now = state.at if at else output.now_micros()
-    alive = bool(at) or not state.supervisor.pid or is_alive(session.home)
+    past = bool(at) or session.bundle is not None
+    now = state.at if past else output.now_micros()
+    alive = past or not state.supervisor.pid or is_alive(session.home)
     shown = views.status(state, now, alive)
     if session.json:
         output.emit(shown)
         return
-    say(_headline(state, shown, now, past=bool(at)))
+    say(_headline(state, shown, now, past))
     if not shown.services:
         say("no services are declared")
         return

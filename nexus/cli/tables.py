@@ -6,7 +6,6 @@ import csv
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -150,18 +149,8 @@ def export(
 
 
 def _write_file(lines: Iterable[str], file: Path) -> int:
-    """The whole file or nothing of it; how many lines it has."""
-    draft = file.with_name(file.name + ".part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as to:
-            count = _write(lines, to)
-        draft.replace(file)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        found = (error.strerror or str(error)).lower()
-        raise ProblemError(f"{file} can't be written", expected="a new file", found=found, kind="no-file") from error
-    return count
+    with output.whole(file) as draft, draft.open("w", encoding="utf-8", newline="") as to:
+        return _write(lines, to)
 
 
 def _write(lines: Iterable[str], to: TextIO) -> int:

@@ -6,13 +6,15 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nexus.config.environment import secrets_of
 from nexus.config.errors import ConfigurationError
 from nexus.config.files import load
 from nexus.config.masking import MASK, SHORTEST_SEARCHED, masked, masked_text, secrets_in
+from nexus.config.services import Private
+from nexus.config.templates import Template
 
 FORMS = re.compile(
     r"\b(?:nxs_[\w-]{20,}|gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}"
@@ -20,7 +22,15 @@ FORMS = re.compile(
 )
 """What tokens look like: our own, and those of common services."""
 
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\A(?:(?!-----BEGIN ).)*?-----END [A-Z ]*PRIVATE KEY-----",
+    re.DOTALL,
+)
+"""A whole key, or what a part of a text has of one."""
+
+
+NO_LOGS = "the logs were left out: nexus.toml and its variables can't be read, so that its secrets are not known"
 
 
 class Redaction:
@@ -38,6 +48,17 @@ class Redaction:
             changed = 0
         return _of(path, changed)
 
+    @classmethod
+    def complete(cls, path: str, environment: Mapping[str, str]) -> Redaction | None:
+        """The same with the supervisor's `environment`; None where some declared value can't be known."""
+        try:
+            services = load(Path(path), environment).private.values()
+        except (ConfigurationError, OSError):
+            return None
+        if any(not _is_known(it, environment) for one in services for it in one.environment.values()):
+            return None
+        return cls(secrets_in(environment) | _declared(services, environment))
+
     def text(self, text: str) -> str:
         """The same text without secrets; the number of lines stays."""
         text = PRIVATE_KEY.sub(lambda match: MASK + "\n" * match.group().count("\n"), text)
@@ -48,12 +69,26 @@ class Redaction:
 
 @functools.lru_cache(maxsize=4)
 def _of(path: str, _: int) -> Redaction:
-    secrets = set(secrets_in(os.environ))
+    secrets = secrets_in(os.environ)
     with contextlib.suppress(ConfigurationError, OSError):
-        for private in load(Path(path)).private.values():
-            declared = secrets_of(private.environment, os.environ)
-            secrets |= declared | set(_hidden(private.service.command, masked(private.service.command, declared)))
+        secrets |= _declared(load(Path(path)).private.values(), os.environ)
     return Redaction(secrets)
+
+
+def _declared(services: Iterable[Private], environment: Mapping[str, str]) -> set[str]:
+    """What the environments and the commands of services hold."""
+    secrets: set[str] = set()
+    for private in services:
+        declared = secrets_of(private.environment, environment)
+        secrets |= declared | set(_hidden(private.service.command, masked(private.service.command, declared)))
+    return secrets
+
+
+def _is_known(template: Template, environment: Mapping[str, str]) -> bool:
+    with contextlib.suppress(KeyError):
+        template.filled(lambda word: f"{{{word}}}", environment.__getitem__)
+        return True
+    return False
 
 
 def _hidden(arguments: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
