@@ -31,8 +31,8 @@ def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Ser
 
 
 def _runs_alike(known: Service, service: Service) -> bool:
-    """Whether a run of one is a run of the other: how the gateway leads to it is no matter of the run."""
-    return replace(known, gateway=service.gateway) == service
+    """Whether a run of one is a run of the other: how it is led to and asked what it offers is no matter of the run."""
+    return replace(known, gateway=service.gateway, api=service.api) == service
 
 
 @fold.on(CommandReceived)

@@ -28,6 +28,7 @@ TAGS = {
     "status": "What is the matter now, or was at any moment.",
     "services": "What is supervised.",
     "ports": "Who has which port.",
+    "endpoints": "What the services can be asked.",
     "history": "Everything that happened, and why.",
     "tokens": "Who may ask.",
 }

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from nexus.http import commands, feed, incidents, leases, logs, metrics, queries, resources, sessions, shown, timeline
+from nexus.http import commands, endpoints, feed, incidents, leases, logs, metrics, queries, sessions, shown, timeline
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
-from projections import event_views, incident_views, views
+from projections import endpoint_views, event_views, incident_views, views
 from projections.explanation import Explanation
 from projections.resource_views import ResourcesView, SeriesView
 
@@ -16,8 +17,9 @@ from projections.resource_views import ResourcesView, SeriesView
 def _state(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any, **more: Any) -> Operation:
     """A question to the state of a moment."""
     problems = (404, 503, *more.pop("problems", ()))
+    query = more.pop("query", AtQuery)
     return Operation(
-        name=name, path=path, tag=tag, summary=summary, answer=answer, handler=handler, query=AtQuery, sort="state",
+        name=name, path=path, tag=tag, summary=summary, answer=answer, handler=handler, query=query, sort="state",
         problems=problems, **more,
     )  # fmt: skip
 
@@ -94,6 +96,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _log("timeline", "/api/timeline", "history", "Where in the history how much happened.", timeline.Timeline,
          timeline.timeline, query=timeline.TimelineQuery),
+    _state("endpoints", "/api/endpoints", "endpoints", "Everything that the services can be asked.",
+           endpoint_views.EndpointsView, endpoints.endpoints, query=endpoints.EndpointsQuery),
+    _log("endpoints_document", "/api/endpoints/openapi.json", "endpoints", "One OpenAPI document of all services.",
+         endpoints.WholeDocument, endpoints.document, query=AtQuery),
+    _log("endpoints_changes", "/api/endpoints/changes", "endpoints", "What changed, and what of it breaks callers.",
+         endpoints.ChangesView, endpoints.changes, query=endpoints.ChangesQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
     _state("alerts", "/api/alerts", "status", "What somebody ought to know.", views.AlertsView, queries.alerts),
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),

@@ -38,7 +38,7 @@ IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 def is_navigable(path: str) -> bool:
     """Whether a link on another site may lead to `path`: it is a page, and a page has no data of its own."""
-    return path in ("/", "/plain", "/docs") or path.split("/")[1] in VIEWS
+    return path in ("/", "/plain", "/docs", "/docs/services") or path.split("/")[1] in VIEWS
 
 
 def swagger_ui() -> Path | None:
@@ -61,6 +61,8 @@ def routes(dashboard: Path = DASHBOARD) -> list[BaseRoute]:
         Route("/assets/{name}", _asset(dashboard / "assets"), methods=["GET"]),
         Route("/plain", _file(PAGE / "index.html"), methods=["GET"]),
         Route("/docs", _file(PAGE / "docs.html", {**FRESH, "Content-Security-Policy": DOCS_POLICY}), methods=["GET"]),
+        Route("/docs/services", _file(PAGE / "services.html", {**FRESH, "Content-Security-Policy": DOCS_POLICY}),
+              methods=["GET"]),
         *(Route(path, _file(file), methods=["GET"]) for path, file in files.items()),
     ]
 

@@ -78,3 +78,16 @@ def operations(document: Json) -> list[tuple[str, str, Json]]:
         for method in METHODS
         if isinstance(item.get(method), dict)
     ]
+
+
+def references(document: Json) -> list[str]:
+    """Every `$ref` that stands where one may stand."""
+    found: list[str] = []
+
+    def see(node: Json, _: str) -> Json:
+        if isinstance(node.get("$ref"), str):
+            found.append(node["$ref"])
+        return node
+
+    rewritten(document, "document", see)
+    return found

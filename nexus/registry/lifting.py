@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nexus.registry.errors import UnusableError
-from nexus.registry.grammar import Json, operations, rewritten
+from nexus.registry.grammar import Json, operations, references, rewritten
+from nexus.registry.parsing import resolved
 from nexus.registry.swagger import from_swagger
 
 VERSION = "3.1.0"
@@ -29,7 +30,15 @@ def lifted(document: Json) -> Json:
     if not any(document.get(key) for key in ("paths", "components", "webhooks")):
         document["paths"] = {}
     _drop_repeated_names(document)
+    _check_references(document)
     return document
+
+
+def _check_references(document: Json) -> None:
+    """What is referred to is a component or stands in a path: only those have a place in a merged document."""
+    for reference in references(document):
+        if not reference.startswith(("#/components/", "#/paths/")) or resolved(document, reference) is None:
+            raise UnusableError(f"the reference {reference[:80]} leads nowhere")
 
 
 def _from_3_0(node: Json, kind: str) -> Json:
@@ -63,6 +72,8 @@ def _mended(node: Json, kind: str) -> Json:
         node["required"] = True
     elif kind == "schema":
         _mend_schema(node)
+    elif kind == "link":
+        node.pop("server", None)
     elif kind == "document":
         info = node["info"] if isinstance(node.get("info"), dict) else {}
         info["title"], info["version"] = str(info.get("title") or ""), str(info.get("version") or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from events.catalog import DocumentQuarantined, Endpoint, EndpointsDiscovered, EndpointSource, Service
+from events.catalog import Api, DocumentQuarantined, Endpoint, EndpointsDiscovered, EndpointSource, Service
 from events.envelope import Draft, Position, Recorded
 from nexus.registry import store
 from nexus.sensors.asking_around import Served, ask_around
@@ -17,6 +17,7 @@ from nexus.sensors.fetching import Address
 from nexus.sensors.reader import Told
 from projections.conditions import is_internal
 from projections.endpoints import Found, Interface
+from projections.routes import EVERYWHERE, routed_port
 from projections.services import Instance
 from projections.state import State
 
@@ -34,7 +35,7 @@ class EndpointSensor:
 
     def __init__(self, post: Callable[[Draft], None], home: Path) -> None:
         self.post, self.home = post, home
-        self._asked: dict[Position, asyncio.Task[None]] = {}
+        self._asked: dict[Position, tuple[Api, asyncio.Task[None]]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._state = State()
 
@@ -45,16 +46,17 @@ class EndpointSensor:
             return
         self._state = state
         instances = [one for one in state.services.instances.values() if one.run]
-        runs = {one.run for one in instances}
-        for run in [run for run in self._asked if run not in runs]:
-            self._asked.pop(run).cancel()
+        wanted = {one.run: _api(state, one) for one in instances}
+        for run in [run for run, (api, _) in self._asked.items() if wanted.get(run) != api]:
+            self._asked.pop(run)[1].cancel()
         for one in instances:
-            if one.run not in self._asked and (address := _address(state, one)):
-                self._asked[one.run] = asyncio.ensure_future(self._ask(one, address))
+            api = wanted[one.run]
+            if api and one.run not in self._asked and (address := _address(state, one)):
+                self._asked[one.run] = api, asyncio.ensure_future(self._ask(one, address))
 
     async def close(self) -> None:
         """Stop asking."""
-        tasks = list(self._asked.values())
+        tasks = [task for _, task in self._asked.values()]
         self._asked.clear()
         for task in tasks:
             task.cancel()
@@ -155,6 +157,12 @@ def _bad(known: Interface, path: str) -> bool:
     return known.quarantined is not None and known.quarantined.path == path
 
 
+def _api(state: State, instance: Instance) -> Api | None:
+    """How the service of a run is to be asked, None where it is not declared any more."""
+    service = state.services.declared.get(instance.service)
+    return service.api if service else None
+
+
 def _address(state: State, instance: Instance) -> Address | None:
     """Where a run is to be asked; None as long as it is not well, and for whatever may not or can't be asked.
 
@@ -167,9 +175,8 @@ def _address(state: State, instance: Instance) -> Address | None:
         return None
     if service.probe and state.health.status(instance.name) != "healthy":
         return None
-    requests = [it for it in service.ports if it.protocol == "tcp" and it.name in instance.ports]
-    main = next((it for it in requests if it.name == "main"), requests[0] if requests else None)
-    if main is None or state.ports.stranger(instance.ports[main.name]):
+    request = routed_port(service)
+    port = instance.ports.get(request.name) if request else None
+    if request is None or port is None or state.ports.stranger(port):
         return None
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(main.host, main.host)  # noqa: S104
-    return Address(host, instance.ports[main.name])
+    return Address(EVERYWHERE.get(request.host, request.host), port)

@@ -23,7 +23,7 @@ from nexus.registry import store
 from nexus.sensors import fetching
 from nexus.sensors.asking_around import HEALTH_PATHS, NOWHERE, OPENAPI_PATHS
 from nexus.sensors.endpoints import EndpointSensor
-from tests.given import World, asked, service
+from tests.given import World, asked, declared, service
 from tests.registry.samples import SHOP, changed
 from tests.sensors.hostile import Answer, document, drip, endless, garbage, head, moved, said, serving, silent
 from tests.waiting import until_async
@@ -65,8 +65,9 @@ class Asked:
 
     async def ended(self) -> None:
         """Nothing is asked any more."""
-        await until_async(lambda: all(task.done() for task in self.sensor._asked.values()), 30, "the end of the asking")
-        for task in self.sensor._asked.values():
+        tasks = [task for _, task in self.sensor._asked.values()]
+        await until_async(lambda: all(task.done() for task in tasks), 30, "the end of the asking")
+        for task in tasks:
             task.result()
 
     async def again(self) -> list[Event]:
@@ -195,6 +196,21 @@ async def test_whoever_is_not_to_be_asked_is_not_asked(tmp_path: Path) -> None:
         assert server.asked == []
 
 
+async def test_another_declaration_is_heard_at_once(tmp_path: Path) -> None:
+    """A run goes on as it is, and is asked again in the new way."""
+    async with serving({"/mine.json": document(SHOP)}) as server:
+        web = Asked(tmp_path, server.port)
+        assert await web.run() == []
+        declared_now = msgspec.structs.replace(web.world.state.services.declared["web"], api=Api(document="/mine.json"))
+        web.happen(declared(declared_now))
+        await web.ended()
+        assert [type(it) for it in web.told] == [EndpointsDiscovered]
+        web.happen(declared(msgspec.structs.replace(declared_now, api=Api(asked=False))))
+        await web.ended()
+        assert list(web.world.state.endpoints.known("web")) == []
+        assert web.world.instance("web.1").restarts == 0
+
+
 async def test_headers_without_end(tmp_path: Path) -> None:
     """A head that grows and grows is no answer."""
 
@@ -222,7 +238,7 @@ async def test_the_end_of_a_run_ends_the_asking(tmp_path: Path) -> None:
         web = Asked(tmp_path, server.port)
         web.world.when(asked("up"))
         web.happen(ProbePassed(instance="web.1", run=web.world.instance("web.1").run))
-        (task,) = web.sensor._asked.values()
+        ((_, task),) = web.sensor._asked.values()
         await until_async(lambda: server.asked, 5, "the first question")
         web.world.exits("web.1")
         web.sensor.follow(web.world.state)
