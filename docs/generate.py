@@ -25,6 +25,8 @@ from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
 from projections import event_views, incident_views, views
 from projections.bundles import Manifest
+from nexus.registry.whole import ChangeView
+from projections import endpoint_views, event_views, incident_views, views
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
@@ -155,6 +157,9 @@ recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `replay --check` | `{checked, differences}`, each of them a [difference](#difference) |
 | `alerts` | [alerts](#alerts) |
 | `graph` | [graph](#graph) |
+| `endpoints` | [endpoints](#endpoints) |
+| `endpoints diff` | `{from, to, breaking, changes}`: two positions, how many changes break callers, and a list of \
+[changes](#change-of-an-endpoint) |
 | `ports` | [ports](#ports) |
 | `ports --free N` | `{seq, at, free: [port]}` |
 | `lease` | [leases](#leases) |
@@ -190,6 +195,8 @@ FORMS: dict[str, Struct] = {
     "alerts": views.AlertsView,
     "graph": views.GraphView,
     "incidents": incident_views.IncidentsView,
+    "endpoints": endpoint_views.EndpointsView,
+    "change of an endpoint": ChangeView,
     "ports": views.PortsView,
     "leases": views.LeasesView,
     "resources": ResourcesView,

@@ -65,6 +65,8 @@ def _ports() -> typer.Typer:
 
 def _resources() -> typer.Typer:
     from nexus.cli.resources import app
+def _endpoints() -> typer.Typer:
+    from nexus.cli.endpoints import app
 
     return app
 
@@ -119,6 +121,9 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "resources": _resources,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables, "bundle": _bundle,
+    "endpoints": _endpoints, "ports": _ports, "lease": _leases, "release": _leases, "graph": _status,
+    "open": _web, "token": _web,
+    "query": _tables, "export": _tables, "rebuild": _tables,
     "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,

@@ -30,7 +30,9 @@ class EndpointsQuery(AtQuery, frozen=True, forbid_unknown_fields=True):
 class ChangesQuery(EndpointsQuery, frozen=True, forbid_unknown_fields=True):
     """What changed up to a moment."""
 
-    since: Annotated[When, msgspec.Meta(description="From this moment on; by default from the beginning.")] | None = None
+    since: Annotated[When, msgspec.Meta(description="From this moment on; by default from the beginning.")] | None = (
+        None
+    )
 
 
 class WholeDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,7 +69,9 @@ def _check(known: Known, service: str | None) -> None:
 
 def document(known: Known, _: Asked[Nothing, AtQuery]) -> WholeDocument:
     """One document of all."""
-    found: WholeDocument = msgspec.convert(whole(known.home, known.state, views.gateway_url(known.state)), WholeDocument)
+    found: WholeDocument = msgspec.convert(
+        whole(known.home, known.state, views.gateway_url(known.state)), WholeDocument
+    )
     return found
 
 

@@ -61,8 +61,11 @@ def routes(dashboard: Path = DASHBOARD) -> list[BaseRoute]:
         Route("/assets/{name}", _asset(dashboard / "assets"), methods=["GET"]),
         Route("/plain", _file(PAGE / "index.html"), methods=["GET"]),
         Route("/docs", _file(PAGE / "docs.html", {**FRESH, "Content-Security-Policy": DOCS_POLICY}), methods=["GET"]),
-        Route("/docs/services", _file(PAGE / "services.html", {**FRESH, "Content-Security-Policy": DOCS_POLICY}),
-              methods=["GET"]),
+        Route(
+            "/docs/services",
+            _file(PAGE / "services.html", {**FRESH, "Content-Security-Policy": DOCS_POLICY}),
+            methods=["GET"],
+        ),
         *(Route(path, _file(file), methods=["GET"]) for path, file in files.items()),
     ]
 

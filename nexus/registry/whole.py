@@ -29,7 +29,9 @@ class ChangeView(msgspec.Struct, frozen=True):
 
 def whole(home: Path, state: State, gateway: str | None = None) -> Json:
     """One OpenAPI 3.1 document of everything that can be asked by HTTP."""
-    keys = tuple((name, _digest(interface), _others(interface)) for name, interface in state.endpoints.by_service.items())
+    keys = tuple(
+        (name, _digest(interface), _others(interface)) for name, interface in state.endpoints.by_service.items()
+    )
     return _whole(home, state.supervisor.project, keys, gateway)
 
 

@@ -91,7 +91,8 @@ def test_names_that_are_not_allowed() -> None:
     lists = [{"$ref": "#/definitions/List<A>"}, {"$ref": "#/definitions/List[A]"}]
     answer = {"description": "", "schema": {"allOf": lists}}
     swagger: Json = {
-        "swagger": "2.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"get": {"responses": {"200": answer}}}},
+        "swagger": "2.0", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"get": {"responses": {"200": answer}}}},
         "definitions": {"List<A>": {"type": "object"}, "List[A]": {}},
     }  # fmt: skip
     made = Part("web", "/web", lifted(swagger))

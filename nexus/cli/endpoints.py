@@ -1,0 +1,91 @@
+"""Endpoints: what the services can be asked, and what changed of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nexus.cli import output
+from nexus.cli.options import At, Json, commands
+from nexus.cli.output import paint, say, table
+from nexus.cli.problems import ProblemError
+from nexus.cli.session import Session
+from nexus.registry.whole import ChangeView, differences
+from projections import endpoint_views, views
+from projections.endpoint_views import EndpointView
+from projections.state import State
+
+app = commands()
+endpoints = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app.add_typer(endpoints, name="endpoints")
+
+Service = Annotated[str, typer.Option("--service", metavar="NAME", help="Only of this service.")]
+MARKS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+@endpoints.callback()
+def show(context: typer.Context, service: Service = "", at: At = "", as_json: Json = False) -> None:
+    """Show what every service can be asked, and how that is known."""
+    if context.invoked_subcommand:
+        return
+    session: Session = context.obj
+    state = session.state(at)
+    _check(state, service)
+    shown = endpoint_views.endpoints(state, service or None)
+    if session.json:
+        output.emit(shown)
+        return
+    if not shown.endpoints:
+        say("no endpoints are known: a service is asked for its OpenAPI document once it is healthy")
+    else:
+        rows = [[it.service, it.method, _path(it), it.source, it.health, it.summary or "–"] for it in shown.endpoints]
+        for line in table(["SERVICE", "METHOD", "PATH", "KNOWN BY", "HEALTH", "SUMMARY"], rows):
+            print(line)
+    for one in shown.documents:
+        if one.problem:
+            say(f"{paint('warning')}: {one.service}{one.path} can't be used: {one.problem}")
+
+
+def _path(it: EndpointView) -> str:
+    return f"{it.path} ({it.name})" if it.name else it.path
+
+
+def _check(state: State, service: str) -> None:
+    names = views.service_names(state)
+    if service and service not in names:
+        raise ProblemError(
+            f"there is no service {service!r}", expected=", ".join(names) or "none", found=service,
+            kind="no-such-service",
+        )  # fmt: skip
+
+
+@endpoints.command()
+def diff(
+    context: typer.Context,
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="From this moment; as for --at.")],
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="To this moment, by default now.")] = "",
+    service: Service = "",
+    as_json: Json = False,
+) -> None:
+    """Show what was added, removed and changed between two moments, and what of it breaks callers."""
+    session: Session = context.obj
+    before, after = session.state(since), session.state(to)
+    _check(after, service)
+    found = differences(session.home, before, after, service or None)
+    breaking = sum(bool(it.breaking) for it in found)
+    if session.json:
+        output.emit({"from": before.seq, "to": after.seq, "breaking": breaking, "changes": found})
+        return
+    for it in found:
+        _tell(it)
+    end = f", {breaking} of them break callers" if breaking else ""
+    say(f"{len(found)} changes between event {before.seq} and event {after.seq}{end}")
+
+
+def _tell(it: ChangeView) -> None:
+    say(f"{MARKS[it.change]} {it.service} {it.endpoint}")
+    for text in it.breaking:
+        say(f"    {paint('breaking', 'red')}: {text}")
+    for text in it.notes:
+        say(f"    {text}")
