@@ -156,13 +156,18 @@ def test_a_service_that_is_not_there(api: Api) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_the_page_shows_hostile_text_as_text_and_asks_nobody_else(api: Api, told: Told) -> None:
     """Swagger UI over the merged document: no script of a title runs, no image of a description is fetched."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Dialog, sync_playwright
 
     dialogs: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", dismiss)
         page.add_init_script(f"sessionStorage.setItem('nexus-token', '{api.token}')")
         page.goto(f"{api.url}/docs/services")
         page.wait_for_selector("[data-tag='web/orders']", timeout=30_000)
