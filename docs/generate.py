@@ -23,10 +23,9 @@ from nexus.cli.replay import Turn
 from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
-from projections import event_views, incident_views, views
-from projections.bundles import Manifest
 from nexus.registry.whole import ChangeView
 from projections import endpoint_views, event_views, incident_views, views
+from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView

@@ -65,6 +65,10 @@ def _ports() -> typer.Typer:
 
 def _resources() -> typer.Typer:
     from nexus.cli.resources import app
+
+    return app
+
+
 def _endpoints() -> typer.Typer:
     from nexus.cli.endpoints import app
 
@@ -119,11 +123,9 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
     "resources": _resources,
+    "endpoints": _endpoints,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables, "bundle": _bundle,
-    "endpoints": _endpoints, "ports": _ports, "lease": _leases, "release": _leases, "graph": _status,
-    "open": _web, "token": _web,
-    "query": _tables, "export": _tables, "rebuild": _tables,
     "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,

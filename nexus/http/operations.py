@@ -5,8 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from nexus.http import commands, feed, incidents, leases, logs, metrics, queries, resources, sessions, shown, timeline
-from nexus.http import commands, endpoints, feed, incidents, leases, logs, metrics, queries, sessions, shown, timeline
+from nexus.http import (
+    commands,
+    endpoints,
+    feed,
+    incidents,
+    leases,
+    logs,
+    metrics,
+    queries,
+    resources,
+    sessions,
+    shown,
+    timeline,
+)
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from projections import endpoint_views, event_views, incident_views, views
