@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from events.catalog import (
@@ -32,16 +32,17 @@ BEGIN: Micros = 1_767_225_600 * SECOND
 class Machine:
     """Writes the history, event by event; positions begin at 2, after the opening of the log."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, names: Sequence[str] = NAMES) -> None:
+        self.names = names
         self.chance, self.at, self.seq = Random(seed), BEGIN, 1
         self.runs: dict[str, Position] = {}
         self.pending: list[Recorded] = []
 
     def events(self, count: int) -> Iterator[Recorded]:
         """The first `count` events."""
-        self._add(ConfigurationLoaded(project="bench", services={name: _service(name) for name in NAMES}))
+        self._add(ConfigurationLoaded(project="bench", services={name: _service(name) for name in self.names}))
         asked = self._add(CommandReceived(verb="up", command_id="bench"))
-        for name in NAMES:
+        for name in self.names:
             self._start(name, asked, 0)
         given = 0
         while given < count:
@@ -59,7 +60,7 @@ class Machine:
 
     def _something(self) -> None:
         self.at += self.chance.randrange(SECOND // 10, 60 * SECOND)
-        name = self.chance.choice(NAMES)
+        name = self.chance.choice(self.names)
         if self.chance.random() < 0.4:
             self._stumble(name)
         else:
@@ -88,7 +89,7 @@ class Machine:
             ), cause, cause)  # fmt: skip
             self.at = due
             cause = self._add(DeadlineReached(key=f"restart:{instance}", due=due), waited)
-        port = 20_000 + NAMES.index(name)
+        port = 20_000 + self.names.index(name)
         if not attempt:
             chosen = self._add(
                 PortChosen(instance=instance, rule="ports", lease=f"{instance}/main", port=port), cause, cause

@@ -1,9 +1,11 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
+import { fonts } from './fonts'
 
 export default defineConfig({
   plugins: [svelte()],
   base: '/',
+  resolve: { alias: { '@fonts': await fonts() } },
   build: {
     outDir: '../nexus/http/dashboard',
     emptyOutDir: true,

@@ -6,7 +6,7 @@ import type { Event, ProblemDocument, Status } from './types'
 
 const KEPT = 2000
 const QUIET_KINDS = /^port\.(opened|closed)$/
-const REDRAW_MS = 250
+const REDRAW_MS = 250, BUSY_MS = 1000, BUSY_EVENTS = 50
 const PAST_KEPT = 300
 
 export class Refused extends Error {
@@ -22,7 +22,7 @@ class Live {
   refusal = $state('')
   line = $state.raw<Line>({ live: false, alive: true, seq: 0, retryAt: 0, heardAt: 0, missed: 0 })
   events = $state.raw<Event[]>([])
-  /** Counts what may have changed a view, at most four times a second. */
+  /** Counts what may have changed a view, at most four times a second, and once where very much happens. */
   tick = $state(0)
   /** Counts every batch of events, quiet ones included. */
   beat = $state(0)
@@ -131,7 +131,7 @@ class Live {
       this.#timer = null
       this.#ticked = Date.now()
       this.tick++
-    }, Math.max(0, this.#ticked + (document.hidden ? 1000 : REDRAW_MS) - Date.now()))
+    }, Math.max(0, this.#ticked + (document.hidden || this.rate > BUSY_EVENTS ? BUSY_MS : REDRAW_MS) - Date.now()))
   }
 
   #second(): void {
