@@ -23,8 +23,8 @@ from nexus.cli.replay import Turn
 from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
+from projections import changes, endpoint_views, event_views, incident_views, views
 from nexus.registry.whole import ChangeView
-from projections import endpoint_views, event_views, incident_views, views
 from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
@@ -145,8 +145,9 @@ An error is one object on standard error: `type`, `title`, `status`, and where t
 
 | command | form |
 |---|---|
-| `up`, `start`, `stop`, `restart`, `pause`, `resume`, `down`, `detach` | `{seq, done, problems}`: where the wish was \
-recorded, whether it came true, and if not why, by service; `up` has `url` too |
+| `up`, `start`, `stop`, `restart`, `pause`, `resume`, `scale`, `down`, `detach` | `{seq, done, problems}`: where the \
+wish was recorded, whether it came true, and if not why, by service; `up` has `url` too |
+| `reload` | `{seq, done, problems, plan}` with the [plan](#plan); with `--dry-run` the plan alone |
 | `status` | [status](#status) |
 | `events` | [event](#event), one a line |
 | `decisions` | [decisions](#decisions) |
@@ -191,6 +192,7 @@ FORMS: dict[str, Struct] = {
     "explanation": Explanation,
     "turn": Turn,
     "difference": Shown,
+    "plan": changes.Plan,
     "alerts": views.AlertsView,
     "graph": views.GraphView,
     "incidents": incident_views.IncidentsView,

@@ -20,7 +20,8 @@ RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
 EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
 Verb = Literal[
-    "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "lease", "release", "mark", "unmark"
+    "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "scale", "reload", "lease", "release",
+    "mark", "unmark",
 ]  # fmt: skip
 
 
@@ -116,7 +117,10 @@ class Exposure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is declared of a service; environment values are known by name only."""
+    """What is declared of a service; environment values are known by name only.
+
+    `digest` tells whether one of them has changed: it is made with a key that the log does not have.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -134,12 +138,10 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     autostart: bool = True
     task: bool = False
     replicas: int = 1
+    replicas_max: int | None = None
+    digest: str = ""
     api: Api = Api()
     gateway: Exposure = Exposure()
-
-    def instances(self) -> tuple[str, ...]:
-        """The names of its replicas: `web.1`, `web.2`."""
-        return tuple(f"{self.name}.{number}" for number in range(1, self.replicas + 1))
 
 
 class PortPool(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -345,10 +347,17 @@ class ConfigurationLoaded(Event, frozen=True, kw_only=True):
     pool: PortPool = PortPool()
 
 
+class ConfigurationRefused(Event, frozen=True, kw_only=True):
+    """A changed configuration could not be used, and nothing was changed: `problem` names file, line and key."""
+
+    problem: str
+
+
 class CommandReceived(Event, frozen=True, kw_only=True):
     """Somebody asked for something; `command_id` makes asking twice the same as asking once.
 
-    `arguments` of `lease` and `release` name the lease: `lease`, and for the former perhaps `first` and `last` port and
+    `arguments` of `scale` are the wanted `instances`, those of `reload` say whether the configuration `changed`. Those
+    of `lease` and `release` name the lease: `lease`, and for the former perhaps `first` and `last` port and
     `term_seconds`; those of `mark` and `unmark` name the incident: `incident`, and for the former its `first` and
     `last` event.
     """
@@ -662,6 +671,17 @@ class ResumeDecided(InstanceDecision, frozen=True, kw_only=True):
     """A run that stands still is to go on."""
 
     run: int
+
+
+class ScaleDecided(Decision, frozen=True, kw_only=True):
+    """A service is to have so many instances from now on."""
+
+    service: str
+    instances: int
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.service}"
 
 
 class RestartScheduled(InstanceDecision, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from events.catalog import (
     CommandReceived,
-    ConfigurationLoaded,
     Decision,
     KillDecided,
     LeaseEnded,
@@ -29,8 +28,8 @@ from events.envelope import Draft, Recorded
 from events.log import Log
 from events.samples import Samples
 from nexus import parts
-from nexus.config.files import Configuration, load
 from nexus.config.resolve import Resolved, resolve
+from nexus.configured import Configured, planned
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
 from nexus.effectors.processes import ProcessEffector
@@ -42,11 +41,13 @@ from nexus.platforms.listen import api_socket
 from nexus.platforms.sockets import ancestors
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
+from nexus.sensors.configuration import watch_file
 from nexus.sensors.endpoints import EndpointSensor
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
 from nexus.sensors.resources import ResourceSensor
 from nexus.sensors.sockets import SocketSensor
+from projections.changes import Plan
 from projections.history import SNAPSHOT_EVERY, History
 from projections.services import Instance
 from projections.state import State, encode, evolve_all
@@ -57,11 +58,11 @@ class Supervisor:
 
     def __init__(self, home: Path, file: Path, version: str) -> None:
         self.home, self.file, self.version = home, file, version
-        self.configuration: Configuration = load(file)
+        self.configured = Configured(home, file)
         self.history = History(home)
         self.log = Log.open(
             home,
-            size_limit_bytes=self.configuration.settings.log_size_bytes,
+            size_limit_bytes=self.configured.configuration.settings.log_size_bytes,
             salvage=lambda history: encode(evolve_all(State(), history)),
         )
         state = self.history.at()
@@ -78,7 +79,7 @@ class Supervisor:
             lambda: self.controller.state, home,
         )  # fmt: skip
         self.endpoints = EndpointSensor(self.platform.mailbox.post, home)
-        self.operator = Operator(self.controller.submit, self._known, self._reload, os.getpid(), version)
+        self.operator = Operator(self.controller.submit, self._known, self._plan, self._reload, os.getpid(), version)
         self.nudge = parts.Nudge()
         self.controller.subscribers += [
             self.probes.follow, self.endpoints.follow, self._keep_snapshots, self.nudge.tell
@@ -86,7 +87,7 @@ class Supervisor:
         self._kept_at = state.seq
 
     def _samples(self) -> Samples:
-        settings = self.configuration.settings
+        settings = self.configured.configuration.settings
         return Samples(self.home, settings.samples_size_bytes, settings.samples_keep_seconds)
 
     def _effects(self) -> dict[type[Decision], Effect]:
@@ -107,19 +108,15 @@ class Supervisor:
     # -- what the effectors and sensors ask for ------------------------------------------------
 
     def _resolved(self, instance: str, ports: Mapping[str, int]) -> Resolved:
-        part = parts.resolved(self.configuration, self.home, instance, ports, self._ports())
+        part = parts.resolved(self.configured.configuration, self.home, instance, ports, self._ports())
         return part or resolve(
-            self.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home,
+            self.configured.configuration, instance, ports=ports, service_ports=self._ports(), home=self.home,
             socket=str(api_socket(self.home) or ""), url=parts.url(self.controller.state),
             gateway=parts.gateway_url(self.controller.state),
         )  # fmt: skip
 
-    @property
-    def _declared(self) -> dict[str, Service]:
-        return {**self.configuration.declared, **parts.declared(self.configuration)}
-
     def _launch(self, decision: StartDecided) -> Launch:
-        service = self._declared.get(decision.service)
+        service = self.configured.services.get(decision.service)
         if service is None:
             raise ValueError(f"{decision.service} is no longer in {self.file.name}")
         resolved = self._resolved(decision.instance, decision.ports)
@@ -137,7 +134,7 @@ class Supervisor:
 
     def _question(self, instance: Instance) -> Question:
         resolved = self._resolved(instance.name, instance.ports)
-        service = self._declared[instance.service]
+        service = self.configured.services[instance.service]
         probe = resolved.probe or service.probe
         assert probe is not None, "only services with a probe are asked"
         host = next((request.host for request in service.ports if request.name == probe.port), "127.0.0.1")
@@ -167,25 +164,21 @@ class Supervisor:
         return next((ours[one] for one in (pid, *ancestors(pid)) if one in ours), "")
 
     def _known(self) -> dict[str, Service]:
-        return self.configuration.declared
+        return self.configured.configuration.declared
 
-    def _reload(self) -> None:
+    def _plan(self) -> Plan:
+        return planned(self.home, self.file, self.controller.state)
+
+    def _reload(self) -> bool:
         """Read the file again; raises ConfigurationError and changes nothing where it can't be used."""
-        self.configuration = load(self.file)
-        if loaded := self._changed():
+        loaded = self.configured.reload(self.controller.state)
+        if loaded:
             self.controller.mailbox.post(Draft(loaded))
+        return loaded is not None
 
-    def _changed(self) -> ConfigurationLoaded | None:
-        """What the file declares, where that is not what is known."""
-        configuration, state = self.configuration, self.controller.state
-        if (self._declared, configuration.pool) == (state.services.declared, state.supervisor.pool):
-            return None
-        return ConfigurationLoaded(
-            project=configuration.project,
-            path=str(self.file),
-            services=self._declared,
-            pool=configuration.pool,
-        )
+    async def _watch_file(self) -> None:
+        if self.configured.configuration.settings.watch:
+            await watch_file(self.file, self.operator.reload_by_itself, self.platform.mailbox.post)
 
     def _keep_snapshots(self, state: State, _: Sequence[Recorded]) -> None:
         if state.seq - self._kept_at >= SNAPSHOT_EVERY:
@@ -197,10 +190,11 @@ class Supervisor:
     async def run(self) -> None:
         """From taking over to a completed shutdown."""
         started = SupervisorStarted(pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home))
-        self.controller.recover(started, self._changed())
+        self.controller.recover(started, self.configured.changed(self.controller.state))
         step_seconds = self.platform.clock.wall_step_seconds
         sockets = asyncio.create_task(self.sockets.run(list(self.controller.state.ports.open)))
         resources = asyncio.create_task(self.resources.run())
+        watched = asyncio.create_task(self._watch_file())
         clock = asyncio.create_task(watch_clock(self.platform.mailbox.post, step_seconds))
         try:
             async with serve(self.home, self._answer):
@@ -209,6 +203,7 @@ class Supervisor:
         finally:
             clock.cancel()
             resources.cancel()
+            watched.cancel()
             sockets.cancel()
             self.platform.inventory.close()
             await self.probes.close()

@@ -122,8 +122,12 @@ def _ended(deadlines: Deadlines, _: Recorded, event: RunEvent) -> Deadlines:
 @fold.on(ConfigurationLoaded)
 def _loaded(deadlines: Deadlines, _: Recorded, event: ConfigurationLoaded) -> Deadlines:
     """What is no longer declared is not tried again."""
-    names = {f"restart:{name}" for service in event.services.values() for name in service.instances()}
-    return _without(deadlines, *(key for key in deadlines.by_key if key.startswith("restart:") and key not in names))
+    gone = [key for key in deadlines.by_key if key.startswith("restart:") and _service(key) not in event.services]
+    return _without(deadlines, *gone)
+
+
+def _service(key: str) -> str:
+    return service_of(key.partition(":")[2])
 
 
 @fold.on(DeadlineReached)
@@ -135,12 +139,8 @@ def _reached(deadlines: Deadlines, _: Recorded, event: DeadlineReached) -> Deadl
 @fold.on(CommandReceived)
 def _asked(deadlines: Deadlines, _: Recorded, event: CommandReceived) -> Deadlines:
     """A wish ends the waiting between two tries."""
-    if event.verb in ("detach", "pause", "resume", "lease", "release", "mark", "unmark"):
+    if event.verb not in ("up", "down", "start", "stop", "restart"):
         return deadlines
     named = set(event.services)
-    over = [
-        key
-        for key in deadlines.by_key
-        if key.startswith("restart:") and (not named or service_of(key.partition(":")[2]) in named)
-    ]
+    over = [key for key in deadlines.by_key if key.startswith("restart:") and (not named or _service(key) in named)]
     return _without(deadlines, *over)

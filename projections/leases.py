@@ -92,9 +92,8 @@ def _moved(leases: Leases, it: Recorded, name: str, port: int, state: LeaseState
 @fold.on(ConfigurationLoaded)
 def _loaded(leases: Leases, it: Recorded, event: ConfigurationLoaded) -> Leases:
     fixed = {
-        request.fixed: lease_name(instance, request.name)
+        request.fixed: lease_name(f"{service.name}.1", request.name)
         for service in event.services.values()
-        for instance in service.instances()
         for request in service.ports
         if request.fixed is not None
     }

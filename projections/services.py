@@ -77,11 +77,17 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Services(msgspec.Struct, frozen=True):
-    """Everything declared, every instance, and which instance each live run belongs to."""
+    """Everything declared, every instance, and which instance each live run belongs to.
+
+    `scaled` has the services of which another number of instances was asked for, `new` are those that were not declared
+    before the last configuration.
+    """
 
     declared: dict[str, Service] = {}
     instances: dict[str, Instance] = {}
     runs: dict[Position, str] = {}
+    scaled: dict[str, int] = {}
+    new: tuple[str, ...] = ()
 
 
 fold: Fold[Services] = Fold()
@@ -276,8 +282,17 @@ def _with(services: Services, instance: Instance) -> Services:
 
 def declared_names(services: Services, service: str) -> tuple[str, ...]:
     """The instances that a service is to have, none where it is not declared."""
-    declared = services.declared.get(service)
-    return declared.instances() if declared else ()
+    return names_of(service, count_of(services, service)) if service in services.declared else ()
+
+
+def count_of(services: Services, service: str) -> int:
+    """How many instances a declared service is to have: as many as were asked for, else as the file says."""
+    return services.scaled.get(service, services.declared[service].replicas)
+
+
+def names_of(service: str, count: int) -> tuple[str, ...]:
+    """The names of its instances: `web.1`, `web.2`."""
+    return tuple(f"{service}.{number}" for number in range(1, count + 1))
 
 
 @fold.on(RestartScheduled)

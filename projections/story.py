@@ -11,6 +11,7 @@ from events.catalog import (
     ClockStepped,
     CommandReceived,
     ConfigurationLoaded,
+    ConfigurationRefused,
     DeadlineReached,
     DocumentQuarantined,
     EndpointsDiscovered,
@@ -46,6 +47,7 @@ from events.catalog import (
     SamplesDropped,
     SamplesRetired,
     SamplesSealed,
+    ScaleDecided,
     ServiceGivenUp,
     ShutdownCompleted,
     SignalSent,
@@ -170,6 +172,8 @@ VERBS = {
     "restart": "{} to restart",
     "pause": "{} to stand still",
     "resume": "{} to go on",
+    "scale": "{} to have {instances} instances",
+    "reload": "a changed nexus.toml to be applied",
     "lease": "the lease {lease}",
     "release": "the lease {lease} to end",
     "mark": "events {first} to {last} to be marked as {incident}",
@@ -179,7 +183,7 @@ VERBS = {
 
 def _asked(event: CommandReceived) -> str:
     names = " and ".join(event.services) or "every service"
-    words = {"lease": "", "incident": "", "first": "", "last": "", **event.arguments}
+    words = {"instances": "", "lease": "", "incident": "", "first": "", "last": "", **event.arguments}
     return "somebody asked for " + VERBS[event.verb].format(names, **words)
 
 
@@ -284,6 +288,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
         f"the clock was set {'forward' if it.by_seconds > 0 else 'back'} by {abs(it.by_seconds):g} s"
     ),
     ConfigurationLoaded: _loaded,
+    ConfigurationRefused: lambda it: f"the changed configuration can't be used, nothing was changed: {it.problem}",
     CommandReceived: _asked,
     DeadlineReached: _due,
     RunStarted: lambda it: f"{it.instance} started as pid {it.pid}",
@@ -314,6 +319,7 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     KillDecided: lambda it: f"end {it.instance} and everything it started by force",
     PauseDecided: lambda it: f"let {it.instance} and everything it started stand still",
     ResumeDecided: lambda it: f"let {it.instance} go on",
+    ScaleDecided: lambda it: f"run {number_of(it.instances, 'instance')} of {it.service}",
     RestartScheduled: _schedule,
     ServiceGivenUp: lambda it: f"give {it.instance} up after {number_of(it.failures, 'failure')}: it {it.reason}",
     AlertRaised: _alert,

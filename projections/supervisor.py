@@ -9,6 +9,7 @@ import msgspec
 from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
+    ConfigurationRefused,
     PortPool,
     ShutdownCompleted,
     SupervisorStarted,
@@ -21,7 +22,10 @@ replace = msgspec.structs.replace
 
 
 class Supervisor(msgspec.Struct, frozen=True):
-    """`pid` is 0 where the last supervisor ended in good order; `asked` is the event that made it go."""
+    """`pid` is 0 where the last supervisor ended in good order; `asked` is the event that made it go.
+
+    `refused` says what is wrong with a changed configuration that was not loaded.
+    """
 
     pid: int = 0
     version: str = ""
@@ -32,6 +36,7 @@ class Supervisor(msgspec.Struct, frozen=True):
     going: Literal["", "down", "detach"] = ""
     gone: bool = False
     asked: int = 0
+    refused: str = ""
 
 
 fold: Fold[Supervisor] = Fold()
@@ -49,13 +54,20 @@ def _stopped(supervisor: Supervisor, _: Recorded, __: SupervisorStopped) -> Supe
 
 @fold.on(ConfigurationLoaded)
 def _loaded(supervisor: Supervisor, _: Recorded, event: ConfigurationLoaded) -> Supervisor:
-    return replace(supervisor, project=event.project, path=event.path, pool=event.pool)
+    return replace(supervisor, project=event.project, path=event.path, pool=event.pool, refused="")
+
+
+@fold.on(ConfigurationRefused)
+def _refused(supervisor: Supervisor, _: Recorded, event: ConfigurationRefused) -> Supervisor:
+    return replace(supervisor, refused=event.problem)
 
 
 @fold.on(CommandReceived)
 def _asked(supervisor: Supervisor, it: Recorded, event: CommandReceived) -> Supervisor:
     if event.verb in ("down", "detach"):
         return replace(supervisor, going=event.verb, asked=it.seq)
+    if event.verb == "reload":
+        return replace(supervisor, refused="")
     if event.verb == "up":
         return replace(supervisor, going="", gone=False, asked=it.seq)
     return supervisor

@@ -17,7 +17,7 @@ from projections.leases import Lease
 from projections.moments import iso
 from projections.personal import PersonalLease
 from projections.ports import OpenPort
-from projections.services import Instance, InstanceState
+from projections.services import Instance, InstanceState, count_of
 from projections.state import State
 
 STATES: tuple[InstanceState, ...] = (
@@ -59,7 +59,10 @@ class InstanceView(msgspec.Struct, frozen=True):
 
 
 class ServiceView(msgspec.Struct, frozen=True):
-    """A service with its replicas; `why` says in words why it is not where it is wanted."""
+    """A service with its replicas; `why` says in words why it is not where it is wanted.
+
+    `scaled` is how many instances it is to have.
+    """
 
     state: InstanceState
     health: HealthStatus
@@ -68,10 +71,14 @@ class ServiceView(msgspec.Struct, frozen=True):
     instances: list[InstanceView]
     wanted: bool
     why: str
+    scaled: int
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything at a glance; `url` is where Nexus itself answers, `gateway` where all services do; null where not."""
+    """Everything at a glance; `url` is where Nexus itself answers, `gateway` where all services do; null where not.
+
+    `refused` says what is wrong with a changed nexus.toml that was not loaded; empty where nothing is.
+    """
 
     seq: Position
     at: str
@@ -81,6 +88,7 @@ class Status(msgspec.Struct, frozen=True):
     project: str
     alerts: int
     gateway: str | None = None
+    refused: str = ""
 
 
 class OwnerView(msgspec.Struct, frozen=True):
@@ -194,6 +202,7 @@ def status(state: State, now: Micros, alive: bool = True) -> Status:
         project=supervisor.project,
         alerts=len(state.alerts.active),
         gateway=gateway_url(state) if watched else None,
+        refused=supervisor.refused,
     )
 
 
@@ -244,6 +253,7 @@ def service(state: State, name: str, watched: bool = True) -> ServiceView:
         instances=instances,
         wanted=any(one.wanted for one in instances),
         why=next((why for why in map(_why, instances) if why), ""),
+        scaled=count_of(state.services, name) if declared else 0,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from events.catalog import CommandReceived, ConfigurationLoaded, Service
+from events.catalog import CommandReceived, ConfigurationLoaded, ScaleDecided
 from events.envelope import Recorded
 from projections import services as runs
+from projections.changes import changed_keys, kept_scales
 from projections.dependencies import with_needs
 from projections.services import Instance, InstanceState, Services, declared_names
 
@@ -16,29 +19,65 @@ fold = runs.fold
 
 @fold.on(ConfigurationLoaded)
 def _loaded(services: Services, it: Recorded, event: ConfigurationLoaded) -> Services:
+    new = tuple(name for name in event.services if name not in services.declared)
+    after = replace(services, declared=event.services, scaled=kept_scales(services, event), new=new)
     instances: dict[str, Instance] = {}
     for service in event.services.values():
         known = services.declared.get(service.name)
-        for name in service.instances():
-            instance = services.instances.get(name) or Instance(name, service.name, since=it.at, changed=it.seq)
-            if instance.run and (known is None or not _runs_alike(known, service)):
-                instance = replace(instance, bounce="its declaration changed", changed=it.seq)
-            instances[name] = instance
+        renewing = changed_keys(known, service)[0] if known else []
+        for instance in _instances(after, it, service.name):
+            if instance.run and (known is None or renewing):
+                why = f"nexus.toml changed its {', '.join(renewing)}" if known else "nexus.toml has it again"
+                instance = replace(instance, bounce=why, changed=it.seq)
+            instances[instance.name] = instance
     for name, instance in services.instances.items():
         if name not in instances and instance.run:
             instances[name] = replace(instance, wanted=False, changed=it.seq)
-    return replace(services, declared=event.services, instances=instances)
+    return replace(after, instances=instances)
 
 
-def _runs_alike(known: Service, service: Service) -> bool:
-    """Whether a run of one is a run of the other: how it is led to and asked what it offers is no matter of the run."""
-    return replace(known, gateway=service.gateway, api=service.api) == service
+def _instances(services: Services, it: Recorded, service: str) -> Iterator[Instance]:
+    """The instances that a service is to have; a new one is wanted where another one is that is known."""
+    names = declared_names(services, service)
+    wanted = any(known.wanted for known in services.instances.values() if known.service == service)
+    for name in names:
+        known = services.instances.get(name)
+        if known is None:
+            state: InstanceState = "waiting" if wanted else "declared"
+            yield Instance(name, service, state, wanted, since=it.at, changed=it.seq)
+        elif wanted and not known.wanted and known.run:
+            yield replace(known, wanted=True, changed=it.seq)
+        else:
+            yield known
+
+
+@fold.on(ScaleDecided)
+def _scale_decided(services: Services, it: Recorded, event: ScaleDecided) -> Services:
+    return _scaled(services, it, event.service, event.instances)
+
+
+def _scaled(services: Services, it: Recorded, service: str, count: int) -> Services:
+    """The service with so many instances: those with the highest numbers go, new ones are wanted as the others are."""
+    if service not in services.declared:
+        return services
+    after = replace(services, scaled={**services.scaled, service: count})
+    instances = {name: known for name, known in services.instances.items() if known.service != service}
+    instances |= {known.name: known for known in _instances(after, it, service)}
+    for name, known in services.instances.items():
+        if name not in instances and known.run:
+            instances[name] = replace(known, wanted=False, paused=False, changed=it.seq)
+    return replace(after, instances=instances)
 
 
 @fold.on(CommandReceived)
 def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services:
     if event.verb in ("detach", "lease", "release", "mark", "unmark"):
         return services
+    if event.verb == "scale":
+        count = event.arguments.get("instances")
+        return _scaled(services, it, event.services[0], count) if isinstance(count, int) else services
+    if event.verb == "reload":
+        return _reloaded(services, it) if event.arguments.get("changed") else services
     directly = set(event.services)
     if event.verb == "down":
         named = {instance.service for instance in services.instances.values()}
@@ -51,6 +90,17 @@ def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services
         name: _wish(services, instance, it, event.verb, instance.service in directly)
         if instance.service in named
         else instance
+        for name, instance in services.instances.items()
+    }
+    return replace(services, instances=instances)
+
+
+def _reloaded(services: Services, it: Recorded) -> Services:
+    """Whoever reloads wants what is new in the file, and what that needs."""
+    new = [name for name in services.new if services.declared[name].autostart]
+    named = with_needs(services.declared, new)
+    instances = {
+        name: _wish(services, instance, it, "start", False) if instance.service in named else instance
         for name, instance in services.instances.items()
     }
     return replace(services, instances=instances)

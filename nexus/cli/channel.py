@@ -13,6 +13,7 @@ from events.envelope import Position
 from events.reader import Reader
 from nexus.cli.problems import ProblemError
 from nexus.platforms.control import ControlError, NoSupervisorError, request
+from projections.changes import Plan
 
 PING_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
@@ -26,10 +27,11 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The position of a command's event, or who runs here, or why not."""
+    """The position of a command's event, or who runs here, or what a reload would do, or why not."""
 
     seq: Position | None = None
     pid: int | None = None
+    plan: Plan | None = None
     error: Refused | None = None
 
 
@@ -49,6 +51,15 @@ def is_alive(home: Path) -> bool:
         return running_pid(home) is not None
     except ProblemError:
         return False
+
+
+def ask_plan(home: Path) -> Plan:
+    """What a reload would do now; raises ProblemError where the file can't be used or nobody answers."""
+    answer = _ask(home, {"verb": "plan"}, ANSWER_SECONDS)
+    if answer.plan is None:
+        refused = answer.error or Refused("the supervisor gave no plan")
+        raise ProblemError(refused.problem, next_step=refused.next_step, kind="refused")
+    return answer.plan
 
 
 def submit(

@@ -11,13 +11,14 @@ import typer
 from events.files import LOCK
 from events.lock import holder
 from nexus.cli import output
-from nexus.cli.channel import running_pid
+from nexus.cli.channel import ask_plan, running_pid
 from nexus.cli.follow import pause
 from nexus.cli.here import Beside, supervise_beside
 from nexus.cli.logs import Tail
 from nexus.cli.options import Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
+from nexus.cli.reload import in_words
 from nexus.cli.session import Session
 from nexus.cli.waiting import Wish, tell_failures
 from nexus.config.files import FILE_NAME, Configuration, find, home_for, load, make_home
@@ -65,6 +66,9 @@ def up(
         _detach(session.home, configuration.path)
     else:
         _refuse_other_file(session.home, configuration.path, pid)
+        plan = ask_plan(session.home)
+        if plan.changed and not session.json:
+            say("\n".join(in_words(plan)))
     wish.submit()
     state = wish.wait()
     raise typer.Exit(_conclude(session, wish, state))

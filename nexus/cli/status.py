@@ -45,6 +45,8 @@ def show_status(session: Session, at: str = "", with_resources: bool = False) ->
         output.emit(shown)
         return
     say(_headline(state, shown, now, past))
+    if shown.refused:
+        say(paint(f"nexus.toml was changed and can't be used: {shown.refused}", "yellow"))
     if not shown.services:
         say("no services are declared")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,15 +38,23 @@ FAILED = {"pause": "was not paused", "resume": "does not go on"}
 class Wish:
     """Something that is asked of a running supervisor, followed to its end on standard error or for programs."""
 
-    def __init__(self, home: Path, verb: str, services: Sequence[str] = (), quiet: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        verb: str,
+        services: Sequence[str] = (),
+        quiet: bool = False,
+        arguments: Mapping[str, str | int | float] | None = None,
+    ) -> None:
         self.home, self.verb, self.services, self.quiet = home, verb, list(services), quiet
+        self.arguments = arguments
         self.seq = self.pid = 0
         self.follower: Follower | None = None
         self._transient = False
 
     def submit(self) -> int:
         """Ask; returns the position of the recorded command. Raises ProblemError where it is refused."""
-        self.seq = submit(self.home, self.verb, self.services)
+        self.seq = submit(self.home, self.verb, self.services, self.arguments)
         return self.seq
 
     def wait(self) -> State:
@@ -107,8 +115,10 @@ class Wish:
 
     def wished(self, state: State) -> set[str]:
         """The services that the wish is about, with what they need where they start."""
-        if self.verb in ("pause", "resume"):
+        if self.verb in ("pause", "resume", "scale"):
             return set(self.services)
+        if self.verb == "reload":
+            return {it.service for it in state.services.instances.values() if it.wanted and it.run}
         declared = state.services.declared
         named = self.services or [name for name, service in declared.items() if service.autostart]
         return {name for name in with_needs(declared, named) if not is_internal(state, name)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from projections.state import State
 app = commands()
 ENDS = {
     "start": "running", "restart": "running", "resume": "running", "pause": "paused", "stop": "stopped",
-    "down": "everything is stopped",
+    "down": "everything is stopped", "scale": "as many as asked for",
 }  # fmt: skip
 """What a wish that was fulfilled has come to."""
 
@@ -58,6 +59,18 @@ def resume(context: typer.Context, services: Services, no_wait: NoWait = False, 
 
 
 @app.command()
+def scale(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="The service.", show_default=False)],
+    instances: Annotated[int, typer.Argument(metavar="N", help="How many instances it is to have.", min=1, max=1000)],
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Let a service have so many instances, until its `instances` in nexus.toml change."""
+    _wish(context.obj, "scale", [service], no_wait, {"instances": instances})
+
+
+@app.command()
 def down(
     context: typer.Context,
     keep_running: Annotated[
@@ -76,14 +89,20 @@ def detach(context: typer.Context, no_wait: NoWait = False, as_json: Json = Fals
     _wish(context.obj, "detach", [], no_wait)
 
 
-def _wish(session: Session, verb: str, names: list[str], no_wait: bool) -> None:
+def _wish(
+    session: Session,
+    verb: str,
+    names: list[str],
+    no_wait: bool,
+    arguments: Mapping[str, str | int | float] | None = None,
+) -> None:
     state = session.state()
     services = list(dict.fromkeys(known_service(session, name) for name in names))
     pid = running_pid(session.home)
     if pid is None and (verb == "detach" or (verb == "down" and not state.services.runs)):
         session.told({"seq": state.seq, "done": True}, "no supervisor runs here, and nothing to stop")
         return
-    wish = Wish(session.home, verb, services, quiet=session.json)
+    wish = Wish(session.home, verb, services, session.json, arguments)
     if pid is None:
         final = supervised_here(session, wish, _file_of(state))
     else:

@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True):
     samples_keep_seconds: float = seconds_of(keys.SAMPLES_KEEP_DEFAULT) or 0.0
     gateway_hosts: tuple[str, ...] = ()
     gateway_tls: bool = False
+    watch: bool = False
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -168,7 +169,7 @@ def _settings(reader: Reader) -> Settings:
         http, gateway, _pool(reader), _size(reader, "log_size", default.log_size_bytes),
         _size(reader, "samples_size", default.samples_size_bytes),
         reader.seconds("samples_keep", default.samples_keep_seconds, positive=True),
-        _hosts(reader), reader.flag("gateway_tls", default.gateway_tls),
+        _hosts(reader), reader.flag("gateway_tls", default.gateway_tls), reader.flag("watch", default.watch),
     )  # fmt: skip
 
 

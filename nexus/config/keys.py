@@ -72,6 +72,8 @@ NEXUS = Keys("[nexus]", (
         "The ports that Nexus may choose from, both ends included.", 'pool = "20000-32767"'),
     Key("excluded_ports", "a list of ports from 1 to 65535 and of ranges", "none",
         "Ports of the pool that are never chosen.", 'excluded_ports = [27017, "28000-28010"]'),
+    Key("watch", FLAG_FORM, "false",
+        "Whether a changed nexus.toml is applied as soon as it is saved, as `nexus reload` does.", "watch = true"),
     Key("log_size", 'a size such as "64MiB" or a number of bytes', f'"{LOG_SIZE_DEFAULT}"',
         "How large a file of the event log grows before the next one is begun.", 'log_size = "64MiB"'),
     Key("samples_size", 'a size such as "256MiB" or a number of bytes', f'"{SAMPLES_SIZE_DEFAULT}"',
@@ -178,8 +180,8 @@ API = Keys("api", (
 
 INSTANCES = Keys("instances", (
     Key("min", "a number from 1 to 1000", "1", "How many run.", "min = 1"),
-    Key("max", "a number from 1 to 1000", "as many as min", "How many may run; scaling by load is not there yet.",
-        "max = 4"),
+    Key("max", "a number from 1 to 1000", "as many as min",
+        "How many `nexus scale` may ask for; scaling by load is not there yet.", "max = 4"),
     Key("target_cpu", "a number above 0 and up to 1", "none", "The load to aim at; scaling by load is not there yet.",
         "target_cpu = 0.7"),
 ))  # fmt: skip

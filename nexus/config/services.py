@@ -90,7 +90,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         raise reader.wrong(expected="a command", found="none", next_step=f"Add {keys.SERVICE['command'].example}.")
     ports, task = _ports(reader), reader.flag("task", DEFAULT.task)
     environment = read_environment(reader, folder)
-    replicas, notes = _replicas(reader, ports)
+    replicas, most, notes = _replicas(reader, ports)
     service = Service(
         name=name,
         command=_command(reader, "command"),
@@ -109,6 +109,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         replicas=replicas,
         api=read_api(reader),
         gateway=read_exposure(reader, ports),
+        replicas_max=most,
     )
     return Read(Private(service, environment), _needs(reader), notes)
 
@@ -150,8 +151,8 @@ def _stop_signal(reader: Reader) -> str:
     return name
 
 
-def _replicas(reader: Reader, ports: tuple[PortRequest, ...]) -> tuple[int, list[str]]:
-    notes = []
+def _replicas(reader: Reader, ports: tuple[PortRequest, ...]) -> tuple[int, int | None, list[str]]:
+    notes, most = [], None
     if isinstance(reader.table.get("instances"), dict):
         inner = reader.reader("instances", keys.INSTANCES)
         replicas = inner.whole("min", 1, 1, 1000)
@@ -172,7 +173,7 @@ def _replicas(reader: Reader, ports: tuple[PortRequest, ...]) -> tuple[int, list
             "instances", expected="one instance where a port is fixed", found=f"{replicas} on port {fixed.fixed}",
             next_step='Give the port "auto", so that each instance gets one of its own.',
         )  # fmt: skip
-    return replicas, notes
+    return replicas, most, notes
 
 
 # -- ports -----------------------------------------------------------------------------------------

@@ -6,21 +6,22 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from events.catalog import Value
 from events.envelope import Micros, Position
 from nexus.http import queries, shown
-from nexus.http.operation import Asked
+from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
 from nexus.http.queries import OfService
 from nexus.http.security import Caller
 from nexus.http.tail import Tail
 from nexus.platforms.control import ControlError, NoSupervisorError, request
-from nexus.sensors.operator import Answer
+from nexus.sensors.operator import INSTANCES_MAX, Answer
 from projections import views
+from projections.changes import Plan
 from projections.conditions import instances_of, unmet
 from projections.moments import micros
 from projections.services import Instance
@@ -30,7 +31,7 @@ WAIT_SECONDS_MAX = 120.0
 ANSWER_SECONDS = 10.0
 KEY_LENGTH_MAX = 100
 STEADY_SECONDS = 1.0
-ServiceVerb = Literal["start", "stop", "restart", "pause", "resume"]
+ServiceVerb = Literal["start", "stop", "restart", "pause", "resume", "scale"]
 EMPTY: Mapping[str, Value] = {}
 
 
@@ -40,6 +41,12 @@ class CommandQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait: Annotated[
         float, msgspec.Meta(ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait for the outcome, at most.")
     ] = 0.0
+
+
+class InstancesWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many instances a service is to have."""
+
+    instances: Annotated[int, msgspec.Meta(ge=1, le=INSTANCES_MAX)]
 
 
 async def command(
@@ -57,7 +64,8 @@ async def command(
     await tail.sync()
     if not queries.is_shown(tail.state, name):
         raise queries.no_such_service(tail.state, name)
-    seq = await submit(tail, caller, key, verb, services=(name,))
+    arguments = {"instances": asked.body.instances} if isinstance(asked.body, InstancesWanted) else EMPTY
+    seq = await submit(tail, caller, key, verb, services=(name,), arguments=arguments)
     if not asked.query.wait:
         return shown.Accepted(seq, None)
 
@@ -69,6 +77,17 @@ async def command(
     return shown.Accepted(seq, shown.Outcome(done, found.state, found.health, found.why))
 
 
+async def plan(tail: Tail, _: Caller, __: str, ___: Asked[Nothing, Nothing]) -> Plan:
+    """What a reload would do; raises Problem 409 or 503."""
+    return msgspec.convert((await _ask(tail, "plan", {"verb": "plan"})).plan, Plan)
+
+
+async def reload(tail: Tail, caller: Caller, key: str, _: Asked[Nothing, Nothing]) -> shown.Reloaded:
+    """What was done as event `seq`; raises Problem 409 where the file can't be used, or 503."""
+    planned = msgspec.convert((await _ask(tail, "plan", {"verb": "plan"})).plan, Plan)
+    return shown.Reloaded(await submit(tail, caller, key, "reload"), planned)
+
+
 async def submit(
     tail: Tail,
     caller: Caller,
@@ -77,13 +96,20 @@ async def submit(
     services: Sequence[str] = (),
     arguments: Mapping[str, Value] = EMPTY,
 ) -> Position:
-    """The position of the command's event; raises Problem 503 where it could not be recorded."""
-    payload = msgspec.json.encode({
+    """The position of the command's event; raises Problem 409 where it was refused, 503 where it was not recorded."""
+    answer = await _ask(tail, verb, {
         "verb": verb, "services": services, "command_id": key or str(uuid.uuid4()), "actor": caller.name,
         "arguments": arguments,
     })  # fmt: skip
+    assert answer.seq is not None, "a command that is not refused has a position"
+    return answer.seq
+
+
+async def _ask(tail: Tail, verb: str, payload: Mapping[str, Any]) -> Answer:
+    """What the supervisor answers; raises Problem."""
+    data = msgspec.json.encode(payload)
     try:
-        lines = await asyncio.to_thread(lambda: list(request(tail.home, payload, ANSWER_SECONDS)))
+        lines = await asyncio.to_thread(lambda: list(request(tail.home, data, ANSWER_SECONDS)))
     except NoSupervisorError as error:
         raise Problem(
             503, f"the command {verb}", "a running supervisor", "none", str(error), {"Retry-After": "5"}
@@ -94,10 +120,12 @@ async def submit(
             "Ask again with the same Idempotency-Key: it is carried out once.", {"Retry-After": "2"},
         ) from error  # fmt: skip
     answer = msgspec.json.decode(lines[0], type=Answer) if lines else Answer()
-    if answer.seq is None:
+    if answer.error and answer.error.conflict:
+        raise Problem(409, f"the command {verb}", "what can be done", answer.error.problem, answer.error.next_step)
+    if answer.seq is None and answer.plan is None:
         problem, advice = (answer.error.problem, answer.error.next_step) if answer.error else ("nothing", "Ask again.")
         raise Problem(503, f"the command {verb}", "the position of its event", problem, advice, {"Retry-After": "5"})
-    return answer.seq
+    return answer
 
 
 def now_micros() -> Micros:

@@ -22,6 +22,7 @@ from nexus.http import (
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from projections import endpoint_views, event_views, incident_views, views
+from projections.changes import Plan
 from projections.explanation import Explanation
 from projections.resource_views import ResourcesView, SeriesView
 
@@ -44,12 +45,13 @@ def _log(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any
     )  # fmt: skip
 
 
-def _command(verb: commands.ServiceVerb, summary: str) -> Operation:
+def _command(verb: commands.ServiceVerb, summary: str, **more: Any) -> Operation:
     """A command to the supervisor."""
     return Operation(
         name=f"{verb}_service", method="POST", path=f"/api/services/{{service}}/{verb}", tag="services",
         summary=summary, role="operate", place=OfService, query=commands.CommandQuery, answer=shown.Accepted,
-        status=202, problems=(404, 413, 503), sort="command", handler=partial(commands.command, verb),
+        status=202, problems=(404, 409, 413, 503), sort="command", handler=partial(commands.command, verb),
+        **more,
     )  # fmt: skip
 
 
@@ -65,6 +67,16 @@ OPERATIONS: tuple[Operation, ...] = (
     _command("restart", "Replace the runs of a service."),
     _command("pause", "Let a service stand still."),
     _command("resume", "Let a paused service go on."),
+    _command("scale", "Let a service have so many instances.", body=commands.InstancesWanted),
+    Operation(
+        name="plan", method="POST", path="/api/plan", tag="services", role="operate", answer=Plan, sort="command",
+        summary="What applying a changed nexus.toml would do.", problems=(409, 413, 503), handler=commands.plan,
+    ),
+    Operation(
+        name="reload", method="POST", path="/api/reload", tag="services", role="operate", answer=shown.Reloaded,
+        summary="Apply a changed nexus.toml to what runs.", problems=(409, 413, 503), sort="command",
+        handler=commands.reload,
+    ),
     _log("resources", "/api/resources", "resources", "What everything uses.", ResourcesView, resources.resources,
          query=AtQuery, ages=True),
     _log("service_resources", "/api/services/{service}/resources", "resources", "What a service used over time.",

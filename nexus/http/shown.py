@@ -9,6 +9,7 @@ import msgspec
 from events.envelope import Position
 from events.reader import Stored
 from projections import event_views, story
+from projections.changes import Plan
 from projections.event_views import DecisionView
 from projections.health import HealthStatus
 from projections.services import InstanceState
@@ -86,6 +87,13 @@ class Accepted(msgspec.Struct, frozen=True):
 
     seq: Position
     outcome: Outcome | None
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """The configuration that was read again as event `seq`, and what follows."""
+
+    seq: Position
+    plan: Plan
 
 
 class LogPart(msgspec.Struct, frozen=True):

@@ -38,21 +38,29 @@ class ProbeSensor:
     def __init__(self, post: Callable[[Draft], None], question: Ask) -> None:
         self.post, self.question = post, question
         self._tasks: dict[Position, asyncio.Task[None]] = {}
+        self._probes: dict[Position, Probe] = {}
 
     def follow(self, state: State, _: Sequence[Recorded] = ()) -> None:
-        """Begin to ask the runs that are new and leave those that ended."""
+        """Begin to ask the runs that are new or are to be asked otherwise, and leave those that ended."""
         wanted = {
             instance.run: instance
             for instance in state.services.instances.values()
             if instance.pid and instance.state in ("starting", "running")
         }
-        for run in [run for run in self._tasks if run not in wanted]:
+        probes = {run: self._probe(state, instance) for run, instance in wanted.items()}
+        for run in [run for run in self._tasks if probes.get(run) != self._probes[run]]:
             self._tasks.pop(run).cancel()
-        for run, instance in wanted.items():
-            declared = state.services.declared.get(instance.service)
-            if run not in self._tasks and declared and declared.probe:
-                watched = Watched(run, instance.name, declared.probe, instance.state == "running")
+        for run, probe in probes.items():
+            if run not in self._tasks and probe:
+                instance = wanted[run]
+                watched = Watched(run, instance.name, probe, instance.state == "running")
+                self._probes[run] = probe
                 self._tasks[run] = asyncio.ensure_future(self._watch(watched, self.question(instance)))
+
+    @staticmethod
+    def _probe(state: State, instance: Instance) -> Probe | None:
+        declared = state.services.declared.get(instance.service)
+        return declared.probe if declared else None
 
     async def close(self) -> None:
         """Stop asking."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,49 @@ def test_a_service_stands_still_and_goes_on(project: Project) -> None:
     assert project.nexus("stop", "job").stdout.splitlines()[-1] == "job: stopped"
     refused = project.nexus("pause", "job")
     assert (refused.returncode, "it is stopped" in refused.stderr) == (1, True)
+
+
+def test_instances_come_and_go(project: Project) -> None:
+    """The number survives the supervisor; one that can't be is refused and nothing changes."""
+    assert project.nexus("scale", "job", "3").stdout.splitlines()[-1] == "job: as many as asked for"
+    pids = {project.pid(f"job.{number}") for number in (1, 2, 3)}
+    assert project.nexus("down", "--keep-running").returncode == 0
+    assert project.nexus("up", "-d").returncode == 0
+    assert {project.pid(f"job.{number}") for number in (1, 2, 3)} == pids
+    service = project.json("status")["services"]["job"]
+    assert (service["scaled"], len(service["instances"])) == (3, 3)
+    assert project.nexus("scale", "job", "1").returncode == 0
+    assert sorted(project.state().services.instances) == ["job.1", "nexus-api.1", "web.1"]
+    assert project.nexus("scale", "job", "0").returncode == 2
+
+
+def test_only_what_changed_is_touched(project: Project) -> None:
+    """First the plan, then only that; a bad file changes nothing and is named with line and key."""
+    file = project.folder / "nexus.toml"
+    pids = {name: project.pid(name) for name in ("web.1", "job.1")}
+    assert "nothing has changed" in project.nexus("reload", "--dry-run").stdout
+    job = 'command = ["sh", "-c", "sleep 600 & wait"]\n'
+    file.write_text(CONFIGURATION.replace(job, f'{job}env = {{ COLOUR = "red" }}\n') + "[services.new]\n" + job)
+    preview = project.nexus("reload", "--dry-run").stdout.splitlines()
+    assert preview == [
+        "job  restart: its environment and environment (its values) changed", "new  start: it is new",
+    ]  # fmt: skip
+    assert {name: project.pid(name) for name in pids} == pids
+    reloaded = project.nexus("reload")
+    assert reloaded.returncode == 0, reloaded.stderr
+    assert reloaded.stdout.splitlines()[:2] == preview
+    assert project.pid("web.1") == pids["web.1"]
+    assert project.in_state("job.1", "running", after=pids["job.1"])
+    assert project.in_state("new.1", "running")
+    pid = project.pid("job.1")
+    file.write_text(file.read_text().replace("red", "blue"))
+    plan = json.loads(project.nexus("reload", "--json").stdout)["plan"]
+    assert [(it["service"], it["action"], it["keys"]) for it in plan["steps"]] == [
+        ("job", "restart", ["environment (its values)"])
+    ]  # fmt: skip
+    assert project.in_state("job.1", "running", after=pid)
+    assert "blue" not in project.read("events", "--json")
+    file.write_text("[services.web]\ncommand = 3\n")
+    refused = project.nexus("reload")
+    assert (refused.returncode, f"{file}:2: services.web.command" in refused.stderr) == (1, True)
+    assert project.pid("web.1") == pids["web.1"]

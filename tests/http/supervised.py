@@ -23,6 +23,7 @@ CONFIGURATION = """
 [nexus]
 project = "shop"
 [services.web]
+instances = { min = 1, max = 2 }
 command = "{python} -m http.server {port} --bind 127.0.0.1"
 port = "auto"
 health = { http = "/", interval = "200ms" }

@@ -162,7 +162,7 @@ def test_a_changed_declaration_replaces_the_run() -> None:
     world = up(WEB, DB)
     (stop,) = world.when(declared(WEB, msgspec.structs.replace(DB, command=("db", "--fast"))))
     assert isinstance(stop, StopDecided)
-    assert (stop.instance, stop.values["why"]) == ("db.1", "its declaration changed")
+    assert (stop.instance, stop.values["why"]) == ("db.1", "nexus.toml changed its command")
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -9,6 +9,7 @@ from events.catalog import Exposure, PortRequest, Probe, Restart, Service
 from projections import views
 from projections.conditions import GATEWAY
 from projections.routes import Upstream, is_routed, routed, soon, upstreams, why_not
+from projections.services import names_of
 from tests.given import World, asked, service
 
 replace = msgspec.structs.replace
@@ -21,7 +22,7 @@ def running(*more: Service, replicas: int = 1, host: str = "0.0.0.0") -> World:
     web = service("web", PortRequest(host=host), probe=True, replicas=replicas)
     world = World(web, *more)
     world.when(asked("up"))
-    for name in web.instances():
+    for name in names_of(web.name, web.replicas):
         world.passes(name)
     return world
 

@@ -17,6 +17,7 @@ from events.catalog import (
     ClockStepped,
     CommandReceived,
     ConfigurationLoaded,
+    ConfigurationRefused,
     DeadlineReached,
     DocumentQuarantined,
     Endpoint,
@@ -51,6 +52,7 @@ from events.catalog import (
     SamplesDropped,
     SamplesRetired,
     SamplesSealed,
+    ScaleDecided,
     Service,
     ServiceGivenUp,
     ShutdownCompleted,
@@ -197,6 +199,11 @@ TOLD: list[tuple[Event, str, str]] = [
     (
         PauseDecided(rule="r", instance="web.1", run=3), "web.1",
         "let web.1 and everything it started stand still",
+    ),
+    (ScaleDecided(rule="r", service="web", instances=3), "web", "run 3 instances of web"),
+    (
+        ConfigurationRefused(problem="nexus.toml:3: no"), "nexus",
+        "the changed configuration can't be used, nothing was changed: nexus.toml:3: no",
     ),
     (ResumeDecided(rule="r", instance="web.1", run=3), "web.1", "let web.1 go on"),
     (KillDecided(rule="r", instance="web.1", run=3), "web.1", "end web.1 and everything it started by force"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -64,6 +64,8 @@ class Auditor:
 
     def __init__(self) -> None:
         self.declared: dict[str, Service] = {}
+        self.scaled: dict[str, int] = {}
+        self.new: list[str] = []
         self.stories: dict[str, Story] = {}
         self.begun: set[Position] = set()
         self.open: set[Position] = set()
@@ -75,21 +77,21 @@ class Auditor:
         last: Micros = 0
         returns = {it.seq: seq for it in history if (seq := last_good(it))}
         good = set(returns.values())
-        kept: dict[Position, tuple[dict[str, Service], dict[str, Story], set[Position]]] = {}
+        kept: dict[Position, tuple[dict[str, Service], dict[str, Story], set[Position], dict[str, int], list[str]]] = {}
         for it in history:
             insist(it.seq == expected, "positions have no gap", it)
             insist(it.at >= last, "time never goes back", it)
             expected, last = it.seq + 1, it.at
             if it.seq in returns:
                 # What came after the last good event is forgotten; it happened all the same.
-                self.declared, self.stories, self.open = copy.deepcopy(kept[returns[it.seq]])
+                self.declared, self.stories, self.open, self.scaled, self.new = copy.deepcopy(kept[returns[it.seq]])
             if isinstance(it.event, Decision):
                 self._explained(it, it.event)
             handler = HANDLERS.get(type(it.event))
             if handler:
                 handler(self, it, it.event)
             if it.seq in good:
-                kept[it.seq] = copy.deepcopy((self.declared, self.stories, self.open))
+                kept[it.seq] = copy.deepcopy((self.declared, self.stories, self.open, self.scaled, self.new))
         insist(not self.open, "every start has an outcome", self.open)
 
     def _explained(self, it: Recorded, event: Decision) -> None:
@@ -104,25 +106,49 @@ class Auditor:
 
     def loaded(self, it: Recorded, event: ConfigurationLoaded) -> None:
         """What is declared from now on; what is no longer declared is no longer wanted."""
+        self.new = [name for name, service in event.services.items() if name not in self.declared and service.autostart]
+        for name, service in self.declared.items():
+            now = event.services.get(name)
+            if now is None or now.replicas != service.replicas:
+                self.scaled.pop(name, None)
         self.declared = event.services
-        names = {name for service in event.services.values() for name in service.instances()}
+        self._follow(event.services)
+
+    def _follow(self, services: Iterable[str]) -> None:
+        """Of a service that is wanted, all its instances are, and no others."""
+        names = {name for service in self.declared for name in self._instances(service)}
+        for service in services:
+            if any(story.wanted for name, story in self.stories.items() if name.rpartition(".")[0] == service):
+                for name in self._instances(service):
+                    self._story(name).wanted = True
         for name, story in self.stories.items():
             if name not in names:
                 story.wanted = False
+
+    def _instances(self, service: str) -> list[str]:
+        count = self.scaled.get(service, self.declared[service].replicas)
+        return [f"{service}.{number}" for number in range(1, count + 1)]
 
     def asked(self, it: Recorded, event: CommandReceived) -> None:
         """A wish forgets failures and ends waiting."""
         insist(event.command_id not in self.acknowledged, "a command is received once", it)
         self.acknowledged[event.command_id] = it.seq
-        if event.verb in ("detach", "pause", "resume"):
+        if event.verb == "scale" and event.services[0] in self.declared:
+            count = event.arguments["instances"]
+            assert isinstance(count, int)
+            self.scaled[event.services[0]] = count
+            self._follow(event.services)
+        if event.verb in ("detach", "pause", "resume", "scale"):
             return
         for name in self._named(event):
-            for instance in self.declared[name].instances():
+            for instance in self._instances(name):
                 story = self._story(instance)
                 story.wanted = event.verb not in ("down", "stop")
                 story.failures, story.not_before = 0, 0
 
     def _named(self, event: CommandReceived) -> set[str]:
+        if event.verb == "reload":
+            return with_needs(self.declared, self.new) if event.arguments["changed"] else set()
         if event.verb == "down":
             return set(self.declared)
         if event.verb in ("up", "start"):

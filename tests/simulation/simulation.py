@@ -214,6 +214,8 @@ class Simulation:
             self._edit()
         elif kind < 0.35:
             self._lease()
+        elif kind < 0.45:
+            self._scale()
         else:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
@@ -228,12 +230,19 @@ class Simulation:
         term_seconds = self.dice.choice((None, 60.0, 3600.0)) if verb == "lease" else None
         self.ask(verb, lease=name, term_seconds=term_seconds)
 
+    def _scale(self) -> None:
+        """Somebody wants more or fewer instances of what needs no port."""
+        name = self.dice.choice(("worker", "cron", "mailer", "metrics"))
+        self.world.counts["command scale"] += 1
+        if name in self.services:
+            self.ask("scale", name, instances=self.dice.randint(1, 4))
+
     def _edit(self) -> None:
         self.world.counts["the configuration is changed"] += 1
         self.services = changed(self.dice)
         if self.platform is not None and self.platform.alive:
             self.platform.mailbox.post(Draft(configuration(self.services)))
-            self.ask("up")
+            self.ask(self.dice.choice(("up", "reload")), changed=True)
 
     # -- phases ------------------------------------------------------------------------------------
 

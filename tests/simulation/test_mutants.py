@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from events.errors import OutOfOrderError
+from events.errors import LogError, OutOfOrderError
 from nexus.platforms.simulated_world import Faults
 from nexus.policies.step import UnsettledError
 from tests.simulation.mutants import MUTANTS, Mutant
@@ -16,7 +16,7 @@ from tests.simulation.witness import BrokenInvariantError
 FIERCE = msgspec.structs.replace(worse(6), kill_at_act=0.01)
 SEEDS = range(8)
 HOURS = 0.5
-FOUND = (BrokenInvariantError, UnsettledError, OutOfOrderError, AssertionError, KeyError)
+FOUND = (BrokenInvariantError, UnsettledError, OutOfOrderError, LogError, AssertionError, KeyError)
 """How a mistake shows: an invariant breaks, the policies come to no end, or the machinery refuses to go on."""
 
 
