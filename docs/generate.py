@@ -23,7 +23,7 @@ from nexus.cli.replay import Turn
 from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
-from projections import changes, endpoint_views, event_views, incident_views, views
+from projections import alert_views, changes, endpoint_views, event_views, incident_views, views
 from nexus.registry.whole import ChangeView
 from projections.bundles import Manifest
 from projections.explanation import Explanation
@@ -193,7 +193,7 @@ FORMS: dict[str, Struct] = {
     "turn": Turn,
     "difference": Shown,
     "plan": changes.Plan,
-    "alerts": views.AlertsView,
+    "alerts": alert_views.AlertsView,
     "graph": views.GraphView,
     "incidents": incident_views.IncidentsView,
     "endpoints": endpoint_views.EndpointsView,

@@ -9,7 +9,7 @@ from itertools import islice
 
 import msgspec
 
-from events.catalog import Condition, PortOwner, Severity
+from events.catalog import Condition, PortOwner
 from events.envelope import Micros, Position
 from projections.conditions import ALIVE, API, GATEWAY, instances_of, is_internal, met, waits_for
 from projections.health import HealthStatus
@@ -138,26 +138,6 @@ class LeasesView(msgspec.Struct, frozen=True):
     seq: Position
     at: str
     leases: list[LeaseView]
-
-
-class AlertView(msgspec.Struct, frozen=True):
-    """An alert that is not over; `decision` raised it."""
-
-    key: str
-    severity: Severity
-    subject: str
-    message: str
-    advice: str
-    since: str
-    decision: Position
-
-
-class AlertsView(msgspec.Struct, frozen=True):
-    """The alerts that are not over, the most severe first."""
-
-    seq: Position
-    at: str
-    alerts: list[AlertView]
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -377,20 +357,6 @@ def leases(state: State) -> LeasesView:
     found = [personal_lease(one) for _, one in sorted(state.personal.by_name.items())]
     found += [lease(one) for _, one in sorted(state.leases.by_name.items()) if one.state != "released"]
     return LeasesView(state.seq, iso(state.at), found)
-
-
-def alerts(state: State) -> AlertsView:
-    """The alerts that are not over, the most severe first."""
-    order = ("critical", "warning", "info")
-    active = sorted(state.alerts.active.values(), key=lambda alert: (order.index(alert.severity), alert.since))
-    return AlertsView(
-        state.seq,
-        iso(state.at),
-        [
-            AlertView(it.key, it.severity, it.subject, it.message, it.advice, iso(it.since), it.decision)
-            for it in active
-        ],
-    )
 
 
 def graph(state: State) -> GraphView:

@@ -14,7 +14,7 @@ from nexus.cli.options import At, Json, commands
 from nexus.cli.output import duration, paint, say, table
 from nexus.cli.resources import cores, size
 from nexus.cli.session import Session
-from projections import resource_views, views
+from projections import alert_views, resource_views, views
 from projections.moments import moment_of, parse
 from projections.state import State
 
@@ -121,7 +121,7 @@ def _say_reasons(shown: views.Status) -> None:
 def _say_alerts(state: State) -> None:
     if state.alerts.active:
         say()
-    for alert in views.alerts(state).alerts:
+    for alert in alert_views.alerts(state).alerts:
         say(f"{paint(alert.severity)}: {alert.message} (event {alert.decision})")
         if alert.advice:
             say(f"  {alert.advice}")
@@ -133,10 +133,10 @@ def alerts(context: typer.Context, at: At = "", as_json: Json = False) -> None:
     session: Session = context.obj
     state = session.state(at)
     if session.json:
-        output.emit(views.alerts(state))
+        output.emit(alert_views.alerts(state))
     elif not state.alerts.active:
         say("no alerts")
-    for alert in [] if session.json else views.alerts(state).alerts:
+    for alert in [] if session.json else alert_views.alerts(state).alerts:
         say(f"{paint(alert.severity)}: {alert.message}")
         since = state.alerts.active[alert.key].since
         say(

@@ -21,7 +21,7 @@ from nexus.http import (
 )
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
-from projections import endpoint_views, event_views, incident_views, views
+from projections import alert_views, endpoint_views, event_views, incident_views, views
 from projections.changes import Plan
 from projections.explanation import Explanation
 from projections.resource_views import ResourcesView, SeriesView
@@ -127,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _log("endpoints_changes", "/api/endpoints/changes", "endpoints", "What changed, and what of it breaks callers.",
          endpoints.ChangesView, endpoints.changes, query=endpoints.ChangesQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
-    _state("alerts", "/api/alerts", "status", "What somebody ought to know.", views.AlertsView, queries.alerts),
+    _state("alerts", "/api/alerts", "status", "What somebody ought to know.", alert_views.AlertsView, queries.alerts),
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),
     _state("metrics_text", "/metrics", "status", "Every figure, for Prometheus.", str, metrics.metrics,
            media_type=metrics.MEDIA_TYPE),

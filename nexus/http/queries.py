@@ -16,7 +16,7 @@ from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
-from projections import event_views, views
+from projections import alert_views, event_views, views
 from projections.conditions import is_internal
 from projections.explanation import Explanation, explanation
 from projections.moments import Moment, MomentError, iso, parse
@@ -160,9 +160,9 @@ def leases(known: Known, _: Asked[Nothing, AtQuery]) -> views.LeasesView:
     return views.leases(known.state)
 
 
-def alerts(known: Known, _: Asked[Nothing, AtQuery]) -> views.AlertsView:
+def alerts(known: Known, _: Asked[Nothing, AtQuery]) -> alert_views.AlertsView:
     """What somebody ought to know."""
-    return views.alerts(known.state)
+    return alert_views.alerts(known.state)
 
 
 def graph(known: Known, _: Asked[Nothing, AtQuery]) -> views.GraphView:

@@ -13,7 +13,7 @@ import pytest
 
 from events.reader import Reader
 from events.samples import Samples
-from projections import views
+from projections import alert_views, views
 from projections.history import History
 from projections.moments import iso
 from tests.http.running import Api, running
@@ -40,7 +40,7 @@ def test_services_are_found_where_programs_expect_them(api: Api) -> None:
 def test_each_moment_is_answered_as_it_was(api: Api, home: Path) -> None:
     """For every position the answer is the view of `History.at`, for every question about the state."""
     history, head = History(home), get(api, "/api/status")["seq"]
-    questions = {"ports": views.ports, "leases": views.leases, "alerts": views.alerts, "graph": views.graph}
+    questions = {"ports": views.ports, "leases": views.leases, "alerts": alert_views.alerts, "graph": views.graph}
     for seq in range(1, head):
         state = history.at(seq)
         assert get(api, "/api/status", at=seq) == json.loads(msgspec.json.encode(views.status(state, state.at)))

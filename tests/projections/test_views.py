@@ -23,7 +23,7 @@ from events.catalog import (
 )
 from events.envelope import Draft, Recorded
 from nexus.policies.step import step
-from projections import views
+from projections import alert_views, views
 from projections.moments import iso
 from projections.state import State, evolve_all
 from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
@@ -238,7 +238,7 @@ def test_leases() -> None:
 
 def test_alerts_begin_with_the_most_severe() -> None:
     """What is critical stands first, each with what to do."""
-    shown = views.alerts(state_at(38)).alerts
+    shown = alert_views.alerts(state_at(38)).alerts
     assert [(it.severity, it.decision) for it in shown] == [("critical", 35), ("warning", 38)]
     assert "nexus start database" in shown[0].advice
 
