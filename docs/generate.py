@@ -23,8 +23,8 @@ from nexus.cli.replay import Turn
 from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
-from projections import alert_views, changes, endpoint_views, event_views, incident_views, views
 from nexus.registry.whole import ChangeView
+from projections import alert_views, changes, endpoint_views, event_views, incident_views, views
 from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
