@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from events.catalog import ConfigurationLoaded
 from nexus.cli import output
 from nexus.cli.channel import ask_plan, running_pid
 from nexus.cli.options import Json, commands
@@ -14,9 +15,10 @@ from nexus.cli.output import say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.waiting import Wish, tell_failures
-from nexus.config.files import find
-from nexus.configured import planned
-from projections.changes import Plan
+from nexus.config.files import find, load
+from nexus.config.sealing import sealed
+from projections.changes import Plan, plan
+from projections.conditions import is_internal
 
 app = commands()
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
@@ -31,18 +33,18 @@ def reload(context: typer.Context, dry_run: DryRun = False, as_json: Json = Fals
         raise ProblemError(
             "no supervisor runs here", next_step="start one with `nexus up -d`: it reads the file", kind="no-supervisor"
         )
-    plan = _planned(session) if pid is None else ask_plan(session.home)
+    planned = _planned(session) if pid is None else ask_plan(session.home)
     if dry_run:
-        session.told(plan, "\n".join(in_words(plan)))
+        session.told(planned, "\n".join(in_words(planned)))
         return
     if not session.json:
-        say("\n".join(in_words(plan)))
+        say("\n".join(in_words(planned)))
     wish = Wish(session.home, "reload", quiet=session.json)
     wish.submit()
     state = wish.wait()
     failures = wish.failures(state)
     if session.json:
-        output.emit({"seq": wish.seq, "done": not failures, "problems": dict(failures), "plan": plan})
+        output.emit({"seq": wish.seq, "done": not failures, "problems": dict(failures), "plan": planned})
     else:
         tell_failures(session.home, state, failures)
     if failures:
@@ -58,6 +60,10 @@ def in_words(plan: Plan) -> list[str]:
 
 
 def _planned(session: Session) -> Plan:
+    """The same where no supervisor runs; the parts of Nexus itself stay out of it."""
     state = session.state()
-    file = find(Path.cwd()) or Path(state.supervisor.path)
-    return planned(session.home, file, state)
+    configuration = load(find(Path.cwd()) or Path(state.supervisor.path))
+    parts = {name: it for name, it in state.services.declared.items() if is_internal(state, name)}
+    services = {**sealed(configuration, session.home), **parts}
+    steps = plan(state.services, ConfigurationLoaded(project=configuration.project, services=services))
+    return Plan(str(configuration.path), bool(steps), steps)
