@@ -52,7 +52,7 @@ class EventView(msgspec.Struct, frozen=True):
 
 
 class DecisionView(msgspec.Struct, frozen=True):
-    """A decision; `outcome` is the position of the first event that it caused, null where there is none."""
+    """A decision; `outcome` is the position of the first observation that it caused, null where there is none."""
 
     id: Position
     at: str

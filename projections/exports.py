@@ -43,7 +43,7 @@ def _json(value: object) -> str:
 
 def _csv(cells: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
 
 

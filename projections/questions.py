@@ -84,7 +84,7 @@ def ask(path: Path, sql: str, rows_max: int, seconds_max: float, values: Sequenc
             found = _bounded(cursor, rows_max)
             names = _apart([column[0] for column in cursor.description])
             return Answer(names, found, cursor.fetchone() is not None)
-        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
             raise _told(error, seconds_max) from error
 
 

@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from events.catalog import RunExited, Value
-from events.envelope import Micros, Position, Recorded
+from events.catalog import Value
+from events.envelope import Micros
 from nexus.cli import output
 from nexus.cli.options import At, Json, commands
 from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
-from projections.explanation import Explanation, Tree, explanation
+from projections import log_questions
+from projections.explanation import Explanation, Tree
 from projections.moments import moment_of, parse
 
 app = commands()
@@ -34,22 +35,9 @@ def explain(
 ) -> None:
     """Tell why something was decided or happened."""
     session: Session = context.obj
-    reader, head = session.history.reader, session.position(at) if at else session.head
-
-    def get(seq: Position) -> Recorded | None:
-        stored = reader.get(seq)
-        return stored.recorded if stored else None
-
-    def caused_by(seq: Position) -> list[Recorded]:
-        return [stored.recorded for stored in reader.caused_by(seq) if stored.seq <= head]
-
-    def end_of(run: Position) -> Recorded | None:
-        started = get(run)
-        streams = [started.event.stream] if started else []
-        ends = reader.rows(run, head, kinds=[RunExited.kind()], streams=streams)
-        return next((end.recorded for end in ends if getattr(end.event, "run", None) == run), None)
-
-    found = explanation(event, get, caused_by, end_of) if session.first <= event <= head else None
+    head = session.position(at) if at else session.head
+    known = session.first <= event <= head
+    found = log_questions.explain(session.history.reader, event, head) if known else None
     if found is None:
         raise ProblemError(
             f"there is no event {event}",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from events.catalog import Decision
 from events.codec import KINDS
 from events.errors import UnknownEventError
 from events.reader import Stored
@@ -21,6 +20,7 @@ from nexus.cli.session import Session
 from nexus.config.errors import did_you_mean
 from projections import event_views, story
 from projections.conditions import is_internal
+from projections.log_questions import DECISION_KINDS, outcome
 
 app = commands()
 FOLLOWED = 10
@@ -115,12 +115,9 @@ def _show(session: Session, stored: Stored) -> None:
         text = story.sentence(stored.event)
     except UnknownEventError:
         text = "(recorded by a newer version of Nexus)"
-    decided = stored.kind in DECISIONS
+    decided = stored.kind in DECISION_KINDS
     position, clock = paint(f"{stored.seq:>6}", "dim"), output.clock(stored.at)
     say(f"{position}  {clock}  {paint(f'{stored.kind:<20}', 'yellow' if decided else 'cyan')}  {text}")
-
-
-DECISIONS: Collection[str] = [name for name, kind in KINDS.items() if issubclass(kind, Decision)]
 
 
 @app.command()
@@ -137,13 +134,14 @@ def decisions(
     session: Session = context.obj
     after = session.start(since) - 1 if since else 0
     until = session.position(at) if at else None
-    rows = session.history.reader.rows(after, until, kinds=DECISIONS, streams=streams_of(session, service))
+    reader = session.history.reader
+    rows = reader.rows(after, until, kinds=DECISION_KINDS, streams=streams_of(session, service))
     found = _last((row for row in rows if not rule or _rule(row) == rule), last)
     if session.json:
-        output.emit(event_views.decisions((stored.recorded, _outcome(session, stored, until)) for stored in found))
+        output.emit(event_views.decisions((stored.recorded, outcome(reader, stored.seq, until)) for stored in found))
         return
     for stored in found:
-        it = event_views.decision(stored.recorded, _outcome(session, stored, until))
+        it = event_views.decision(stored.recorded, outcome(reader, stored.seq, until))
         after_what = f", after event {it.cause}" if it.cause else ""
         came = f" → event {it.outcome}" if it.outcome else ""
         say(f"{paint(f'{it.id:>6}', 'dim')}  {output.clock(stored.at)}  {it.summary}")
@@ -152,15 +150,3 @@ def decisions(
 
 def _rule(stored: Stored) -> str:
     return str(getattr(stored.event, "rule", ""))
-
-
-def _outcome(session: Session, stored: Stored, until: int | None) -> int | None:
-    """The first observation that a decision caused."""
-    return next(observed(session, stored.seq, until), None)
-
-
-def observed(session: Session, seq: int, until: int | None) -> Iterator[int]:
-    """The observations that a decision caused, up to a position."""
-    for effect in session.history.reader.caused_by(seq):
-        if effect.kind not in DECISIONS and (until is None or effect.seq <= until):
-            yield effect.seq

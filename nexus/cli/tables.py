@@ -76,7 +76,7 @@ def _say_tables(session: Session) -> None:
         say(f"{paint(name, 'bold')}: {it.about}")
         say(f"  {', '.join(it.columns)}")
     say(f"{paint(SEARCH, 'bold')}: the words of the events, by their position.")
-    say("  WHERE seq IN (SELECT rowid FROM events_fts('killed OR crashed'))")
+    say("  WHERE seq IN (SELECT rowid FROM events_fts('exited OR refused'))")
 
 
 def _cell(value: object) -> str:

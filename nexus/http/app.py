@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from nexus.http import metrics, openapi, pages, shown
+from nexus.http import exports, metrics, openapi, pages, shown
 from nexus.http.commands import KEY_LENGTH_MAX, now_micros
 from nexus.http.feed import Feed, FeedQuery
 from nexus.http.limits import Rate, Streams
@@ -42,11 +42,11 @@ class Api:
     def __init__(self, home: Path, tokens: Tokens, version: str) -> None:
         self.home, self.version = home, version
         self.tail = Tail(home)
-        self.past = Past(home)
+        self.past, self.readers = Past(home), Past(home)
         self.streams = Streams()
         self.feed = Feed(self.tail, self.streams)
         self.sessions = Sessions(tokens, Codes(home))
-        self.commands = Rate(10, 50)
+        self.commands, self.heavy = Rate(10, 50), Rate(5, 20)
         self.actions: dict[str, Action] = {
             "health": self._health, "who": self.sessions.who, "redeem": self.sessions.redeem,
             "list": self.sessions.list, "add": self.sessions.add, "revoke": self.sessions.revoke,
@@ -86,6 +86,10 @@ class Api:
             return await self._query(operation, request, asked)
         if operation.sort == "stream":
             return self.feed.respond(asked, request.headers)
+        if operation.sort in ("reader", "export"):
+            self.heavy.check(caller.name, "exports and questions")
+            await self.tail.sync()
+            return await (self._read if operation.sort == "reader" else self._export)(operation, request, asked)
         if operation.sort == "command":
             self.commands.check(caller.name, "commands")
             carry_out: Any = operation.handler
@@ -119,6 +123,17 @@ class Api:
             return msgspec.json.encode(handler(known, asked))
         return await asyncio.to_thread(lambda: msgspec.json.encode(handler(known, asked)))
 
+    async def _read(self, operation: Operation, _: Request, asked: Any) -> Response:
+        """What takes long, in a reader process of its own: looks into the past do not wait for it."""
+        body = await self.readers.answer(operation.name, self.tail.head, asked)
+        return Response(body, operation.status, media_type=operation.media_type)
+
+    async def _export(self, _: Operation, request: Request, asked: Any) -> Response:
+        at, reader = asked.query.at, self.tail.reader
+        seq = self.tail.head if at is None else await asyncio.to_thread(position, reader, at)
+        response = await asyncio.to_thread(exports.export, reader, seq, asked.query)
+        return Response(headers=response.headers) if request.method == "HEAD" else response
+
     # -- the rest ------------------------------------------------------------------------------
 
     async def serve_websocket(self, socket: WebSocket) -> None:
@@ -145,6 +160,7 @@ class Api:
         finally:
             following.cancel()
             self.past.close()
+            self.readers.close()
 
 
 def application(home: Path, names: Names, version: str) -> tuple[ASGIApp, Api]:

@@ -112,9 +112,15 @@ def _parameters(kind: type[msgspec.Struct], where: str, components: Json) -> lis
 def _answer(it: Operation) -> Json:
     description = HTTPStatus(it.status).phrase
     if it.media_type != "application/json":
-        return {"description": description, "content": {it.media_type: {"schema": {"type": "string"}}}}
+        kinds = (it.media_type, *it.also)
+        return {"description": description, "content": {kind: _text(kind) for kind in kinds}}
     schema = {"$ref": f"#/components/schemas/{it.answer.__name__}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _text(media_type: str) -> Json:
+    """A body that is no JSON: text, or bytes of which nothing can be said."""
+    return {} if media_type == "application/zip" else {"schema": {"type": "string"}}
 
 
 def _problem(status: int) -> Json:

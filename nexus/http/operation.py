@@ -47,9 +47,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | None = None
     answer: Any = None
     media_type: str = "application/json"
+    also: tuple[str, ...] = ()
+    """Other media types that it may answer with."""
     status: int = 200
     problems: tuple[int, ...] = ()
-    sort: Literal["state", "log", "command", "action", "stream"] = "action"
+    sort: Literal["state", "log", "command", "action", "stream", "reader", "export"] = "action"
     ages: bool = False
     """Whether the answer changes although nothing new is in the log."""
     handler: Callable[..., Any] | str
@@ -89,7 +91,8 @@ def query_of(connection: HTTPConnection, kind: type[Q]) -> Q:
         raise Problem(400, f"the query key {twice!r}", "one value", "several", "Send it once.")
     try:
         found = msgspec.convert(values, kind, strict=False)
-        unset = [key for key in values if getattr(found, key) is None]
+        names = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+        unset = [key for key in values if getattr(found, names[key]) is None]
         if unset:
             raise msgspec.ValidationError(f"Expected a value - at `$.{unset[0]}`")
         return found

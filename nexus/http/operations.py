@@ -8,6 +8,7 @@ from typing import Any
 from nexus.http import (
     commands,
     endpoints,
+    exports,
     feed,
     incidents,
     leases,
@@ -24,6 +25,7 @@ from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService,
 from projections import alert_views, endpoint_views, event_views, incident_views, views
 from projections.changes import Plan
 from projections.explanation import Explanation
+from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
 
 
@@ -131,6 +133,20 @@ OPERATIONS: tuple[Operation, ...] = (
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),
     _state("metrics_text", "/metrics", "status", "Every figure, for Prometheus.", str, metrics.metrics,
            media_type=metrics.MEDIA_TYPE),
+    Operation(
+        name="export", path="/api/export", tag="history", summary="The history for other programs, as a stream.",
+        query=exports.ExportQuery, answer=str, media_type="application/x-ndjson", also=("text/csv",), sort="export",
+        problems=(404, 503), handler="export",
+    ),
+    Operation(
+        name="query", method="POST", path="/api/query", tag="history", summary="Ask the history in SQL.",
+        body=exports.Question, answer=AnswerView, sort="reader", problems=(422, 503), handler=exports.question,
+    ),
+    Operation(
+        name="bundle", path="/api/bundle", tag="history", summary="An interval to be read elsewhere, as a zip file.",
+        query=exports.BundleQuery, answer=str, media_type=exports.BUNDLE_MEDIA_TYPE, sort="reader",
+        problems=(404, 503), handler=exports.bundle,
+    ),
     Operation(
         name="feed", path="/events", tag="history", summary="The live feed over SSE.", query=feed.FeedQuery,
         answer=str, media_type="text/event-stream", sort="stream", problems=(503,), handler="sse",

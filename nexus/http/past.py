@@ -105,6 +105,7 @@ def answer(home: str, name: str, seq: Position, asked: Asked[msgspec.Struct, msg
     handler = BY_NAME[name].handler
     assert callable(handler), "only pure questions are asked about the past"
     try:
-        return msgspec.json.encode(handler(known, asked)), None
+        found = handler(known, asked)
+        return found if isinstance(found, bytes) else msgspec.json.encode(found), None
     except Problem as problem:
         return b"", problem.document

@@ -9,21 +9,20 @@ from typing import Annotated
 
 import msgspec
 
-from events.catalog import Decision
 from events.codec import KINDS
-from events.envelope import Micros, Position, Recorded
+from events.envelope import Micros, Position
 from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
-from projections import alert_views, event_views, views
+from projections import alert_views, event_views, log_questions, views
 from projections.conditions import is_internal
-from projections.explanation import Explanation, explanation
+from projections.explanation import Explanation
+from projections.log_questions import DECISION_KINDS, outcome
 from projections.moments import Moment, MomentError, iso, parse
 from projections.state import State
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
-DECISION_KINDS = frozenset(kind for kind, event in KINDS.items() if issubclass(event, Decision))
 AT_SCHEMA = {
     "anyOf": [
         {"pattern": "^(0|[1-9][0-9]{0,11})$"},
@@ -176,7 +175,7 @@ def graph(known: Known, _: Asked[Nothing, AtQuery]) -> views.GraphView:
 def events(known: Known, asked: Asked[Nothing, EventsQuery]) -> shown.EventsPage:
     """A page of the history."""
     query = asked.query
-    kinds = _kinds(query.kind)
+    kinds = kinds_of(query.kind)
     streams = [it for it in (query.stream, f"service/{query.service}" if query.service else "") if it]
     after = query.after if query.since is None else max(query.after, position(known.reader, query.since, "since"))
     if kinds == set() or len(set(streams)) > 1:
@@ -185,7 +184,7 @@ def events(known: Known, asked: Asked[Nothing, EventsQuery]) -> shown.EventsPage
     return shown.EventsPage(known.state.seq, iso(known.now), [shown.event(row) for row in rows], following)
 
 
-def _kinds(text: str) -> set[str] | None:
+def kinds_of(text: str) -> set[str] | None:
     """The kinds that are meant, None for all."""
     wanted = {it.strip() for it in text.split(",") if it.strip()}
     if not wanted:
@@ -223,7 +222,7 @@ def decisions(known: Known, asked: Asked[Nothing, PageQuery]) -> shown.Decisions
     query = asked.query
     streams = [f"service/{query.service}"] if query.service else []
     rows, following = _page(known, query, DECISION_KINDS, streams, query.after)
-    found = [event_views.decision(row.recorded, _outcome(known, row.seq)) for row in rows]
+    found = [event_views.decision(row.recorded, outcome(known.reader, row.seq, known.state.seq)) for row in rows]
     return shown.DecisionsPage(known.state.seq, iso(known.now), found, following)
 
 
@@ -235,25 +234,13 @@ def decision(known: Known, asked: Asked[OfEvent, AtQuery]) -> event_views.Decisi
             404, f"decision {asked.place.id}", "the position of a decision", stored.kind if stored else "no event",
             "GET /api/decisions lists them.",
         )  # fmt: skip
-    return event_views.decision(stored.recorded, _outcome(known, stored.seq))
-
-
-def _outcome(known: Known, seq: Position) -> Position | None:
-    return next((it.seq for it in known.reader.caused_by(seq) if it.seq <= known.state.seq), None)
+    return event_views.decision(stored.recorded, outcome(known.reader, stored.seq, known.state.seq))
 
 
 def explain(known: Known, asked: Asked[OfEvent, AtQuery]) -> Explanation:
     """Why an event happened, up to the root, and what came of it by that moment."""
     until = known.state.seq
-
-    def get(seq: Position) -> Recorded | None:
-        stored = known.reader.get(seq) if seq <= until else None
-        return stored.recorded if stored else None
-
-    def caused_by(seq: Position) -> list[Recorded]:
-        return [it.recorded for it in known.reader.caused_by(seq) if it.seq <= until]
-
-    found = explanation(asked.place.id, get, caused_by)
+    found = log_questions.explain(known.reader, asked.place.id, until)
     if found is None:
         raise no_such_event(asked.place.id, until)
     return found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nexus.http.operations import OPERATIONS
+from tests.cli.homes import nexus
 from tests.http.streams import Stream
 from tests.http.supervised import System
 from tests.waiting import until
@@ -140,6 +143,32 @@ def test_the_live_feed_has_none(system: System) -> None:
     stream.kill()
     assert len(seen) == head
     assert canaries_in(json.dumps(seen).encode()) == []
+
+
+def test_a_bundle_has_none(system: System, tmp_path: Path) -> None:
+    """Made over the web, and by somebody whose shell does not have the supervisor's environment; with logs."""
+    with system.client() as client:
+        answer = client.get("/api/bundle")
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "web.zip").write_bytes(answer.content)
+    done = nexus("bundle", str(tmp_path / "shell.zip"), cwd=system.folder)
+    assert done.returncode == 0, done.stderr
+    for name in ("web.zip", "shell.zip"):
+        with zipfile.ZipFile(tmp_path / name) as bundle:
+            files = {it: bundle.read(it) for it in bundle.namelist()}
+        assert b"the end of the secrets" in files["logs/leaky.1.log"]
+        assert {name: canaries_in(it) for name, it in files.items() if canaries_in(it)} == {}
+
+
+def test_tables_and_exports_have_none(system: System) -> None:
+    """They are derived from the log alone."""
+    assert system.nexus("query", "SELECT 1").returncode == 0
+    assert canaries_in((system.home / "tables.db").read_bytes()) == []
+    with system.client() as client:
+        for form in ("ndjson", "csv", "cloudevents"):
+            exported = client.get("/api/export", params={"format": form}).content
+            assert b"leaky" in exported
+            assert canaries_in(exported) == []
 
 
 def test_what_the_command_line_says_of_the_history_has_none(system: System) -> None:

@@ -25,8 +25,18 @@ parameters = { service = "web" }
 [[operations]]
 include-path-regex = "/api/(events|decisions)/.*"
 parameters = { id = 9 }
+[[operations]]
+include-path = "/api/bundle"
+generation = { max-examples = 5 }
+[[operations]]
+include-path = "/api/query"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
 """
-"""What exists, so that not every case ends with 404."""
+"""What exists, so that not every case ends with 404; and a text that is no SQL is refused although it is a text.
+
+A bundle takes a while to make: it gets fewer cases.
+"""
 
 
 @pytest.fixture(scope="module")
