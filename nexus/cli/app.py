@@ -139,8 +139,8 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
 """Every command and the module that has it, in the order of the help."""
 
 ON_BUNDLES = (
-    "status", "logs", "events", "decisions", "explain", "replay", "alerts", "incidents", "ports", "lease", "graph",
-    "query", "export", "bundle", "verify", "version",
+    "status", "logs", "events", "decisions", "explain", "replay", "alerts", "incidents", "resources", "endpoints",
+    "ports", "lease", "graph", "query", "export", "bundle", "verify", "version",
 )  # fmt: skip
 """The commands that read the history, and so a bundle too."""
 

@@ -29,6 +29,11 @@ SAME: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "alerts": ("/api/alerts", "alerts", lambda it: it),
     "graph": ("/api/graph", "graph", lambda it: it),
     "incidents": ("/api/incidents", "incidents", lambda it: it),
+    "endpoints": ("/api/endpoints", "endpoints", lambda it: it),
+    "endpoints_changes": (
+        "/api/endpoints/changes?since=1", "endpoints diff --from 1 --to",
+        lambda it: {"breaking": it["breaking"], "changes": it["changes"]},
+    ),
     "resources": ("/api/resources", "resources", lambda it: it),
     "decisions": ("/api/decisions?limit=1000", "decisions", lambda it: it["decisions"]),
     "events": ("/api/events?limit=1000", "events", lambda it: it),
@@ -39,8 +44,8 @@ SAME: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
 OF_ONE = {"event", "decision", "event_explanation", "decision_explanation"}
 """Those about one event, which are compared for every event."""
 
-NO_COMMAND = {"port", "metrics", "metrics_text"}
-"""`ports --who` has another form; the figures have no command."""
+NO_COMMAND = {"port", "metrics", "metrics_text", "endpoints_document"}
+"""`ports --who` has another form; the figures and the document have no command."""
 
 
 def test_every_question_about_a_moment_is_compared() -> None:
@@ -74,6 +79,8 @@ def told(answer: httpx.Response, name: str) -> Any:
     found = answer.json()
     if name == "events":
         return [{key: value for key, value in it.items() if key != "summary"} for it in found["events"]]
+    if name == "endpoints_changes":
+        return {"breaking": found["breaking"], "changes": found["changes"]}
     return found["decisions"] if name == "decisions" else found
 
 
@@ -88,7 +95,8 @@ def test_a_moment_is_the_same_on_the_web_and_on_the_command_line(
             if name == "service" and moment < 4:
                 continue
             answer = client.get(path, params={**dict(httpx.URL(path).params), "at": moment})
-            assert told(answer, name) == part(said(home, f"{command} --at {moment}")), moment
+            at = str(moment) if command.endswith("--to") else f"--at {moment}"
+            assert told(answer, name) == part(said(home, f"{command} {at}")), moment
 
 
 def test_every_event_is_explained_alike(api: Api, home: Path, moments: list[int]) -> None:
