@@ -77,3 +77,16 @@ export function value(it: unknown): string {
   if (it === null || it === undefined) return 'none'
   return String(it)
 }
+
+/** 418 MB, 1.1 GB. */
+export function bytes(value: number): string {
+  if (value < 999.5e3) return `${Math.round(value / 1e3)} kB`
+  if (value < 999.5e6) return `${value < 9.95e6 ? (value / 1e6).toFixed(1) : Math.round(value / 1e6)} MB`
+  return `${(value / 1e9).toFixed(1)} GB`
+}
+
+/** A share of one core: 41 %, 0.3 %, 210 %. */
+export function cores(value: number): string {
+  const percent = value * 100
+  return `${percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)} %`
+}

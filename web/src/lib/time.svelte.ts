@@ -11,6 +11,8 @@ export const STORY = 'run,probe,start,stop,kill,restart,service'
 class Time {
   seconds = $state<number | null>(900)
   playing = $state(0)
+  /** The moment under the pointer, in ms since 1970, shared by all charts of a view. */
+  hover = $state<number | null>(null)
 }
 
 export const time = new Time()
@@ -32,6 +34,13 @@ export async function change(by: -1 | 1, service = '', kind = STORY): Promise<vo
   const found = page.events[0]
   if (found) route.moment(found.seq, true)
   else if (by > 0) route.moment(null, true)
+}
+
+/** To what was known at a moment, in ms since 1970. */
+export async function goTo(moment: number): Promise<void> {
+  const { seq } = await live.get<{ seq: number }>(`/api/status?at=${encodeURIComponent(new Date(moment).toISOString())}`)
+  if (seq >= live.line.seq) route.moment(null)
+  else route.moment(Math.max(1, seq))
 }
 
 /** What went wrong: where incidents begin. */

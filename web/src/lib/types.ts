@@ -178,6 +178,25 @@ export interface LogPart {
   lines: string[]
 }
 
+export interface InstanceUsage {
+  minute: { cpu_mean: number; cpu_max: number; memory_mean_bytes: number; memory_max_bytes: number } | null
+  now: { cpu: number | null; memory_bytes: number | null } | null
+}
+
+export interface ResourcesView { seq: number; at: string; services: Record<string, Record<string, InstanceUsage>> }
+
+export interface Figures { min: (number | null)[]; mean: (number | null)[]; max: (number | null)[] }
+
+export interface Series {
+  service: string
+  since: string
+  until: string
+  seconds: number
+  moments: string[]
+  instances: Record<string, Record<string, Figures>>
+  problems: string[]
+}
+
 export interface ProblemDocument {
   status: number
   thing: string
