@@ -16,6 +16,7 @@ Value = str | int | float | bool | None
 
 Condition = Literal["started", "healthy", "completed"]
 ProbeKind = Literal["http", "tcp", "exec", "postgres"]
+Handover = Literal["close", "share", "socket"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
 EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
@@ -34,12 +35,19 @@ def _kind(name: str) -> str:
 
 
 class PortRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A port that a service needs: `fixed` is the number it insists on, None lets Nexus choose."""
+    """A port that a service needs: `fixed` is the number it insists on, None lets Nexus choose.
+
+    It is chosen from `first` to `last`, from the pool where they are 0. `handover` says how the service gets it: let go
+    just before the start, shared until it listens, or handed over as an open socket.
+    """
 
     name: str = "main"
     fixed: int | None = None
     host: str = "127.0.0.1"
     protocol: Literal["tcp", "udp"] = "tcp"
+    first: int = 0
+    last: int = 0
+    handover: Handover = "close"
 
 
 class Probe(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,6 +158,19 @@ class PortPool(msgspec.Struct, frozen=True, omit_defaults=True):
     first: int = 20_000
     last: int = 32_767
     excluded: tuple[int, ...] = ()
+
+
+class PortRules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the machine does with ports by itself.
+
+    It hands out those of the `ephemeral` range, keeps the `reserved` ranges back, and gives those below
+    `privileged_below` to nobody without more rights. `user` numbers the people of the machine, 0 for the first.
+    """
+
+    ephemeral: tuple[int, int] = (0, 0)
+    reserved: tuple[tuple[int, int], ...] = ()
+    privileged_below: int = 0
+    user: int = 0
 
 
 class PortOwner(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -323,6 +344,7 @@ class SupervisorStarted(Event, frozen=True, kw_only=True):
     version: str = ""
     platform: str = ""
     home: str = ""
+    machine: PortRules = PortRules()
 
 
 class SupervisorStopped(Event, frozen=True, kw_only=True):
@@ -339,12 +361,16 @@ class ClockStepped(Event, frozen=True, kw_only=True):
 
 
 class ConfigurationLoaded(Event, frozen=True, kw_only=True):
-    """The declared services were read; this is what is wanted from now on."""
+    """The declared services were read; this is what is wanted from now on.
+
+    `worktree` names the linked git worktree that they were read in, so that each one keeps ports of its own.
+    """
 
     project: str
     path: str = ""
     services: dict[str, Service] = {}
     pool: PortPool = PortPool()
+    worktree: str = ""
 
 
 class ConfigurationRefused(Event, frozen=True, kw_only=True):

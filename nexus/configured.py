@@ -6,7 +6,7 @@ from pathlib import Path
 
 from events.catalog import ConfigurationLoaded, Service
 from nexus import parts
-from nexus.config.files import Configuration, load
+from nexus.config.files import Configuration, load, worktree_of
 from nexus.config.sealing import sealed
 from projections.changes import Plan, plan
 from projections.state import State
@@ -42,8 +42,11 @@ def _load(home: Path, file: Path) -> tuple[Configuration, dict[str, Service]]:
 
 
 def _changed(configuration: Configuration, services: dict[str, Service], state: State) -> ConfigurationLoaded | None:
-    if (services, configuration.pool) == (state.services.declared, state.supervisor.pool):
+    worktree = worktree_of(configuration.folder)
+    known = (state.services.declared, state.supervisor.pool, state.supervisor.worktree)
+    if (services, configuration.pool, worktree) == known:
         return None
     return ConfigurationLoaded(
-        project=configuration.project, path=str(configuration.path), services=services, pool=configuration.pool
-    )
+        project=configuration.project, path=str(configuration.path), services=services, pool=configuration.pool,
+        worktree=worktree,
+    )  # fmt: skip

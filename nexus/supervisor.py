@@ -38,6 +38,7 @@ from nexus.platforms.control import Peer, serve
 from nexus.platforms.current import Platform, open_platform
 from nexus.platforms.interrupts import on_interrupt
 from nexus.platforms.listen import api_socket
+from nexus.platforms.port_rules import port_rules
 from nexus.platforms.sockets import ancestors
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
@@ -189,7 +190,9 @@ class Supervisor:
 
     async def run(self) -> None:
         """From taking over to a completed shutdown."""
-        started = SupervisorStarted(pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home))
+        started = SupervisorStarted(
+            pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home), machine=port_rules()
+        )  # fmt: skip
         self.controller.recover(started, self.configured.changed(self.controller.state))
         step_seconds = self.platform.clock.wall_step_seconds
         sockets = asyncio.create_task(self.sockets.run(list(self.controller.state.ports.open)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from events.catalog import Condition
+from events.catalog import Condition, service_of
 from events.envelope import Position
 from projections.dependencies import Dependencies
 from projections.leases import Lease, lease_name
@@ -173,3 +173,13 @@ def _hopeless(state: State, service: str) -> bool:
         or (instance.state == "waiting" and any(_hopeless(state, name) for name, _ in unmet(state, instance)))
         for instance in instances_of(state, service)
     )
+
+
+def insisted_on(state: State, lease: Lease) -> str:
+    """The lease that insists on the number of another, which may move; empty where none does."""
+    other = state.leases.fixed.get(lease.port, lease.name)
+    if other == lease.name:
+        return ""
+    declared = state.services.declared.get(service_of(lease.holder))
+    own = (it for it in (declared.ports if declared else ()) if lease_name(lease.holder, it.name) == lease.name)
+    return "" if any(it.fixed == lease.port for it in own) else other

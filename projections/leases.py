@@ -26,6 +26,8 @@ from projections.fold import Fold
 replace = msgspec.structs.replace
 LeaseState = Literal["chosen", "held", "used", "idle", "refused", "released"]
 REFUSAL_KEPT_SECONDS = 600
+WEEK = 7 * 86_400 * 1_000_000
+CONFLICTS_KEPT = 5
 
 
 class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,15 +59,25 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     owner: PortOwner | None = None
 
 
+class PastUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The lease that last used a port, and when."""
+
+    lease: str
+    at: Micros
+
+
 class Leases(msgspec.Struct, frozen=True):
     """Leases by name (`web.1/main`), the recent refusals by port, and the fixed ports with the lease that wants each.
 
-    `declared_by` is the event that said what is asked for.
+    `used` says by port who used it last, `conflicts` when strangers had it; both remember a week. `declared_by` is the
+    event that said what is asked for.
     """
 
     by_name: dict[str, Lease] = {}
     refusals: dict[int, Refusal] = {}
     fixed: dict[int, str] = {}
+    used: dict[int, PastUse] = {}
+    conflicts: dict[int, tuple[Micros, ...]] = {}
     declared_by: Position = 0
 
     def taken(self) -> dict[int, str]:
@@ -120,7 +132,12 @@ def _refused(leases: Leases, it: Recorded, event: PortRefused) -> Leases:
 def _strange(leases: Leases, it: Recorded, refusal: Refusal) -> Leases:
     oldest = it.at - REFUSAL_KEPT_SECONDS * 1_000_000
     kept = {port: known for port, known in leases.refusals.items() if known.at >= oldest}
-    return replace(leases, refusals={**kept, refusal.port: refusal})
+    return _conflict(replace(leases, refusals={**kept, refusal.port: refusal}), it, refusal.port)
+
+
+def _conflict(leases: Leases, it: Recorded, port: int) -> Leases:
+    recent = {known: at for known, at in leases.conflicts.items() if at[-1] > it.at - WEEK}
+    return replace(leases, conflicts={**recent, port: (*recent.get(port, ()), it.at)[-CONFLICTS_KEPT:]})
 
 
 @fold.on(PortReleased)
@@ -132,7 +149,11 @@ def _released(leases: Leases, it: Recorded, event: PortReleased) -> Leases:
 def _used(leases: Leases, it: Recorded, event: StartDecided) -> Leases:
     for name, port in event.ports.items():
         leases = _moved(leases, it, lease_name(event.instance, name), port, "used", it.seq)
-    return leases
+    if not event.ports:
+        return leases
+    recent = {port: use for port, use in leases.used.items() if use.at > it.at - WEEK}
+    uses = {port: PastUse(lease_name(event.instance, name), it.at) for name, port in event.ports.items()}
+    return replace(leases, used={**recent, **uses})
 
 
 @fold.on(RunExited, RunAbandoned, RunRefused)

@@ -40,9 +40,16 @@ class OpenPort(msgspec.Struct, frozen=True, omit_defaults=True):
     instance: str = ""
 
     @property
+    def strangers(self) -> tuple[PortOwner, ...]:
+        """Those of its owners that are not ours; one of whom nothing is known where nobody may be seen."""
+        if not self.instance:
+            return self.owners or (PortOwner(),)
+        return tuple(owner for owner in self.owners if owner.service is None)
+
+    @property
     def who(self) -> str:
-        """Who has it, in words."""
-        return self.instance or ", ".join(str(owner) for owner in self.owners) or str(PortOwner())
+        """Who has it, in words: strangers where there are some."""
+        return ", ".join(str(owner) for owner in self.strangers) or self.instance
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -50,14 +57,6 @@ class Ports(msgspec.Struct, frozen=True):
 
     by_number: dict[int, PortUse] = {}
     open: dict[str, OpenPort] = {}
-
-    def stranger(self, port: int) -> OpenPort | None:
-        """Somebody else who has the port open, None where nobody is seen."""
-        return next((it for it in self.open.values() if it.port == port and not it.instance), None)
-
-    def strangers(self) -> dict[int, OpenPort]:
-        """The open ports that are not ours, by number."""
-        return {it.port: it for it in self.open.values() if not it.instance}
 
 
 def endpoint(protocol: str, address: str, port: int) -> str:

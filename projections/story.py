@@ -85,7 +85,7 @@ RULES: dict[str, str] = {
     "shutdown.detach": "somebody asked the supervisor to go and to leave the services running",
     "shutdown.grace": "a service that was asked to stop has its stop timeout to do so, then it is ended by force",
     "ports.fixed": "nexus.toml asks for this port",
-    "ports.stable": "a service keeps the port it had; else it gets the one its name points to, or the next free one",
+    "ports.stable": "a service gets the port with the best score: the one it had, its first guess, or a free one",
     "ports.exhausted": "no port of the pool is left, so it is looked again after a while",
     "ports.asked_for": "nexus.toml asks for its port for another service, and this one may move",
     "ports.undeclared": "the service that held this port is no longer declared",

@@ -11,6 +11,7 @@ from events.catalog import (
     ConfigurationLoaded,
     ConfigurationRefused,
     PortPool,
+    PortRules,
     ShutdownCompleted,
     SupervisorStarted,
     SupervisorStopped,
@@ -33,6 +34,9 @@ class Supervisor(msgspec.Struct, frozen=True):
     project: str = ""
     path: str = ""
     pool: PortPool = PortPool()
+    worktree: str = ""
+    machine: PortRules = PortRules()
+    platform: str = ""
     going: Literal["", "down", "detach"] = ""
     gone: bool = False
     asked: int = 0
@@ -44,7 +48,10 @@ fold: Fold[Supervisor] = Fold()
 
 @fold.on(SupervisorStarted)
 def _started(supervisor: Supervisor, it: Recorded, event: SupervisorStarted) -> Supervisor:
-    return replace(supervisor, pid=event.pid, version=event.version, started_at=it.at, going="", gone=False)
+    return replace(
+        supervisor, pid=event.pid, version=event.version, started_at=it.at, going="", gone=False,
+        machine=event.machine, platform=event.platform,
+    )  # fmt: skip
 
 
 @fold.on(SupervisorStopped)
@@ -54,7 +61,9 @@ def _stopped(supervisor: Supervisor, _: Recorded, __: SupervisorStopped) -> Supe
 
 @fold.on(ConfigurationLoaded)
 def _loaded(supervisor: Supervisor, _: Recorded, event: ConfigurationLoaded) -> Supervisor:
-    return replace(supervisor, project=event.project, path=event.path, pool=event.pool, refused="")
+    return replace(
+        supervisor, project=event.project, path=event.path, pool=event.pool, worktree=event.worktree, refused=""
+    )  # fmt: skip
 
 
 @fold.on(ConfigurationRefused)

@@ -5,8 +5,6 @@ Moments are ISO 8601 in UTC with microseconds. Fields are only ever added.
 
 from __future__ import annotations
 
-from itertools import islice
-
 import msgspec
 
 from events.catalog import Condition, PortOwner
@@ -326,19 +324,6 @@ def _owner(state: State, name: str) -> OwnerView:
 
 def _stranger(owner: PortOwner) -> OwnerView:
     return OwnerView(owner.pid, owner.command, owner.user, owner.service, None)
-
-
-def free_ports(state: State, count: int) -> list[int]:
-    """The first ports of the pool that are neither promised nor excluded, and that no stranger has or had."""
-    pool = state.supervisor.pool
-    taken = {
-        *state.leases.taken(),
-        *state.personal.taken(),
-        *state.leases.refusals,
-        *state.ports.strangers(),
-        *pool.excluded,
-    }
-    return list(islice((port for port in range(pool.first, pool.last + 1) if port not in taken), count))
 
 
 def lease(lease: Lease) -> LeaseView:

@@ -11,6 +11,7 @@ from nexus.cli.options import At, Json, commands
 from nexus.cli.output import say, table
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
+from nexus.policies.allocation import free_ports
 from projections import views
 from projections.moments import iso
 from projections.state import State
@@ -55,7 +56,7 @@ def _who(port: views.PortView) -> str:
 
 
 def _free(session: Session, state: State, count: int) -> None:
-    found = views.free_ports(state, count)
+    found = free_ports(state, count)
     if len(found) < count:
         pool = state.supervisor.pool
         raise ProblemError(
@@ -66,6 +67,7 @@ def _free(session: Session, state: State, count: int) -> None:
             kind="pool-exhausted",
         )
     if session.json:
-        output.emit({"seq": state.seq, "at": iso(state.at), "free": found})
-    for port in [] if session.json else found:
-        print(port)
+        choices = [{"port": it.port, **it.values} for it in found]
+        output.emit({"seq": state.seq, "at": iso(state.at), "free": [it.port for it in found], "choices": choices})
+    for choice in [] if session.json else found:
+        print(f"{choice.port}  {', '.join(choice.terms) or choice.why}")

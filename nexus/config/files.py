@@ -215,6 +215,22 @@ def find(start: Path) -> Path | None:
     return next((folder / FILE_NAME for folder in (start, *start.parents) if (folder / FILE_NAME).is_file()), None)
 
 
+def worktree_of(folder: Path) -> str:
+    """The name of the linked git worktree that a folder lies in; empty in a main checkout, and outside of git."""
+    for place in (folder, *folder.parents):
+        marker = place / ".git"
+        if marker.is_dir():
+            return ""
+        if marker.is_file():
+            try:
+                target = marker.read_text().partition("gitdir:")[2].strip()
+            except (OSError, UnicodeDecodeError):
+                return ""
+            parent, _, name = target.replace("\\", "/").rpartition("/")
+            return name if parent.endswith("/worktrees") else ""
+    return ""
+
+
 def home_for(path: Path | None, override: str | Path | None = None) -> Path:
     """The home of the project whose nexus.toml, or folder, is `path`; `override` is `--home` or NEXUS_HOME.
 

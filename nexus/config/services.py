@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
-from events.catalog import Condition, PortRequest, Probe, ProbeKind, Restart, RestartWhen, Service
+from events.catalog import Condition, Handover, PortRequest, Probe, ProbeKind, Restart, RestartWhen, Service
 from nexus.config import keys
 from nexus.config.api import read_api
 from nexus.config.environment import read_environment, secrets_of
@@ -19,7 +19,7 @@ from nexus.config.exposure import read_exposure
 from nexus.config.masking import masked, masked_text
 from nexus.config.reader import Reader, Source
 from nexus.config.templates import Template
-from nexus.config.values import is_port, seconds_of, words_of
+from nexus.config.values import is_port, range_of, seconds_of, words_of
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
@@ -204,12 +204,28 @@ def _port(reader: Reader, place: tuple[str, ...], name: str, value: object) -> P
         protocol = inner.choice("protocol", keys.PORT_DEFAULTS.protocol, ("tcp", "udp"))
         fixed = inner.whole("fixed", 1, 1, 65_535) if "fixed" in inner else None
         host = inner.text("host", keys.PORT_DEFAULTS.host)
-        return PortRequest(name, fixed, host, cast(Literal["tcp", "udp"], protocol))
+        handover = inner.choice("handover", keys.PORT_DEFAULTS.handover, ("close", "share", "socket"))
+        first, last = _prefer(inner)
+        return PortRequest(
+            name, fixed, host, cast(Literal["tcp", "udp"], protocol), first, last, cast(Handover, handover)
+        )  # fmt: skip
     if not is_port(value):
         raise reader.wrong(
             *place, expected=keys.PORT_FORM, found=described(value), next_step='For example: port = "auto"'
         )
     return PortRequest(name, cast(int, value))
+
+
+def _prefer(inner: Reader) -> tuple[int, int]:
+    """The range that a port is chosen from, 0 and 0 for the pool."""
+    if "prefer" not in inner:
+        return 0, 0
+    if "fixed" in inner:
+        raise inner.malformed("prefer", next_step="Keep either prefer or fixed.")
+    ends = range_of(inner.table["prefer"])
+    if ends is None:
+        raise inner.malformed("prefer")
+    return ends
 
 
 # -- health ----------------------------------------------------------------------------------------

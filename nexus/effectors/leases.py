@@ -16,7 +16,9 @@ class LeaseEffector:
     def hold(self, _: Position, decision: Decision) -> list[Draft]:
         """Hold the chosen port, or say who has it."""
         assert isinstance(decision, PortChosen)
-        problem = self.sockets.hold(decision.port, decision.host, decision.protocol)
+        problem = self.sockets.hold(
+            decision.port, decision.host, decision.protocol, alone=decision.rule == "ports.fixed"
+        )  # fmt: skip
         return [self._outcome(decision.lease, decision.port, decision.protocol, problem)]
 
     def _outcome(self, lease: str, port: int, protocol: str, problem: str | None) -> Draft:

@@ -132,15 +132,17 @@ class Meter(Protocol):
 class Sockets(Protocol):
     """Ports: held for a lease, let go, and looked up."""
 
-    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False, alone: bool = False) -> str | None:
         """Keep the port from everybody else; None when it worked, otherwise why it did not.
+
+        It is kept in IPv4 and IPv6, unless the one address is to be held `alone`.
 
         A `shared` one is kept from the system's own choice and from whoever does not ask to reuse an address: a program
         that does, as servers do, can listen on it.
         """
 
-    def release(self, port: int, protocol: str = "tcp") -> None:
-        """Let a held port go; nothing happens when it is not held."""
+    def release(self, port: int, protocol: str = "") -> None:
+        """Let a held port go, of both protocols where none is named; nothing happens when it is not held."""
 
     def owners(self, port: int, protocol: str = "tcp") -> Sequence[PortOwner]:
         """Who has the port open now, as far as this user may see."""

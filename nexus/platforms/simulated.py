@@ -190,7 +190,7 @@ class SimulatedSockets:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False, alone: bool = False) -> str | None:
         """Keep the port from strangers."""
         self._world.risk("before a port is held")
         if self._world.owner(port) is not None or port in self._world.held:
@@ -199,7 +199,7 @@ class SimulatedSockets:
         self._world.risk("after a port is held")
         return None
 
-    def release(self, port: int, protocol: str = "tcp") -> None:
+    def release(self, port: int, protocol: str = "") -> None:
         """Let the port go."""
         self._world.held.discard(port)
 

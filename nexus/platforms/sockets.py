@@ -7,42 +7,44 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import psutil
 
 from events.catalog import PortOwner
+from nexus.platforms.port_rules import port_rules
+
+TWINS = {"127.0.0.1": ("::1",), "::1": ("127.0.0.1",), "0.0.0.0": ("::",), "::": ("0.0.0.0",)}  # noqa: S104
+"""The same place in the other family: to people one port, to the system two."""
 
 
 class SystemSockets:
     """Ports held for leases by this process, and who has the others."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[int, str], socket.socket] = {}
+        self._held: dict[tuple[int, str], tuple[socket.socket, ...]] = {}
 
-    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False) -> str | None:
+    def hold(self, port: int, host: str, protocol: str, *, shared: bool = False, alone: bool = False) -> str | None:
         """Keep the port from everybody else, or from all but those that reuse addresses; see `Sockets.hold`."""
         if (port, protocol) in self._held:
             return None
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        holder = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
-        try:
-            if sys.platform == "win32":
-                holder.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            holder.bind((host, port))
-            if shared and sys.platform != "win32":
-                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        except (OSError, OverflowError) as error:
-            holder.close()
-            return _why_not(error, port, host)
-        self._held[port, protocol] = holder
+        held: list[socket.socket] = []
+        for address in (host,) if alone else (host, *TWINS.get(host, ())):
+            try:
+                held.append(_bound(port, address, protocol, shared))
+            except (OSError, OverflowError) as error:
+                if address != host and getattr(error, "errno", None) != errno.EADDRINUSE:
+                    continue  # this machine has no such address
+                for holder in held:
+                    holder.close()
+                return _why_not(error, port, address)
+        self._held[port, protocol] = tuple(held)
         return None
 
-    def release(self, port: int, protocol: str = "tcp") -> None:
-        """Let a held port go; nothing happens when it is not held."""
-        holder = self._held.pop((port, protocol), None)
-        if holder is not None:
-            holder.close()
+    def release(self, port: int, protocol: str = "") -> None:
+        """Let a held port go, of both protocols where none is named; nothing happens when it is not held."""
+        for word in (protocol,) if protocol else ("tcp", "udp"):
+            for holder in self._held.pop((port, word), ()):
+                holder.close()
 
     def owners(self, port: int, protocol: str = "tcp") -> Sequence[PortOwner]:
         """Who has the port open now, as far as this user may see.
@@ -59,11 +61,24 @@ class SystemSockets:
 
     def ephemeral_range(self) -> tuple[int, int]:
         """First and last port that the system hands out by itself, both included."""
-        if sys.platform == "linux":
-            first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
-            return int(first), int(last)
-        else:  # noqa: RET505 - mypy leaves it out elsewhere
-            return 49152, 65535
+        return port_rules().ephemeral
+
+
+def _bound(port: int, host: str, protocol: str, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    holder = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        if family == socket.AF_INET6:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        holder.bind((host, port))
+        if shared and sys.platform != "win32":
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except (OSError, OverflowError):
+        holder.close()
+        raise
+    return holder
 
 
 def _why_not(error: OSError | OverflowError, port: int, host: str) -> str:

@@ -8,7 +8,8 @@ import msgspec
 
 from events.catalog import AlertRaised, AlertResolved, Severity, Value
 from events.envelope import Draft, Micros, Position
-from nexus.policies.ports import choose
+from nexus.policies.allocation import REFUSAL_SECONDS, Ground, choose
+from nexus.policies.ports import ends, wish_of
 from projections.conditions import Loss, instances_of, lost
 from projections.dependencies import with_needs
 from projections.health import Health
@@ -114,8 +115,10 @@ def _without_port(state: State, instance: Instance) -> Iterator[tuple[str, Conce
         lease = state.leases.by_name.get(name)
         if request.fixed or (lease is not None and lease.state in ("held", "idle")):
             continue
-        if choose(state, name, lease, state.leases.taken()) is None:
-            pool = f"{state.supervisor.pool.first}-{state.supervisor.pool.last}"
+        wish = wish_of(state, instance, request, lease)
+        if choose(Ground(state, state.leases.taken()), wish, REFUSAL_SECONDS) is None:
+            first, last = ends(state, request)
+            pool = f"{first}-{last}"
             yield "no_port", Concern(
                 "critical", f"{instance.name} waits for a port: none is free in {pool}",
                 "widen the pool of ports in nexus.toml, or end what uses them: `nexus ports`",

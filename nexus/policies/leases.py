@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from events.catalog import LeaseEnded, LeaseGranted, LeaseReviewScheduled, Rejected, Value
 from events.envelope import Draft
-from nexus.policies.ports import REJECTED_SHOWN, obstacle, stable_guess
+from nexus.policies.allocation import NEVER_SECONDS, Ground, Wish, choose, refusals
 from projections.personal import PREFIX, PersonalLease
 from projections.state import State
 
@@ -31,35 +31,21 @@ def decide(state: State) -> Iterator[Draft]:
 
 
 def _grant(state: State, lease: PersonalLease, taken: dict[int, str]) -> Iterator[Draft]:
-    rejected: list[Rejected] = []
-    for port, why in _candidates(state, lease):
-        problem = obstacle(state, port, lease.name, taken)
-        if not problem:
-            values: dict[str, Value] = {"why": why, "holder": lease.holder, "term_seconds": lease.term_seconds}
-            granted = LeaseGranted(
-                lease=lease.name, port=port, rule="leases.asked", values=values,
-                rejected=tuple(rejected[:REJECTED_SHOWN]),
-            )  # fmt: skip
-            taken[port] = lease.name
-            yield Draft(granted, lease.changed)
-            return
-        rejected.append(Rejected(str(port), problem))
-    none: dict[str, Value] = {"why": "no port of the range is free", "first": lease.first, "last": lease.last}
-    yield Draft(_ended(lease, "leases.exhausted", none, tuple(rejected[:REJECTED_SHOWN])), lease.changed)
-
-
-def _candidates(state: State, lease: PersonalLease) -> Iterator[tuple[int, str]]:
-    """The ports given back last come first: it is known that nobody uses them."""
-    pool = state.supervisor.pool
-    first, last = (lease.first, lease.last) if lease.first else (pool.first, pool.last)
+    """The ports given back last come first in a range: it is known that nobody uses them."""
     freed = sorted(state.personal.freed.items(), key=lambda item: (-item[1], item[0]))
-    for port, at in freed:
-        if first <= port <= last:
-            yield port, f"given back {(state.at - at) // 1_000_000} s ago"
-    size = last - first + 1
-    start = 0 if lease.first else stable_guess(state.supervisor.project, lease.name, size)
-    for step in range(size):
-        yield first + (start + step) % size, "the first free one"
+    wish = Wish(lease.name, first=lease.first, last=lease.last, freed=tuple(freed), ordered=lease.first > 0)
+    ground = Ground(state, taken)
+    choice = choose(ground, wish, NEVER_SECONDS)
+    if choice is None:
+        none: dict[str, Value] = {"why": "no port of the range is free", "first": lease.first, "last": lease.last}
+        yield Draft(_ended(lease, "leases.exhausted", none, refusals(ground, wish)), lease.changed)
+        return
+    values: dict[str, Value] = {**choice.values, "holder": lease.holder, "term_seconds": lease.term_seconds}
+    taken[choice.port] = lease.name
+    granted = LeaseGranted(
+        lease=lease.name, port=choice.port, rule="leases.asked", values=values, rejected=choice.rejected
+    )  # fmt: skip
+    yield Draft(granted, lease.changed)
 
 
 def _review(state: State, lease: PersonalLease) -> Iterator[Draft]:

@@ -8,7 +8,7 @@ import msgspec
 
 from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
 from events.envelope import Draft, Position
-from projections.conditions import Loss, dependents_alive, instances_of, is_internal, lost
+from projections.conditions import Loss, dependents_alive, insisted_on, instances_of, is_internal, lost
 from projections.leases import lease_name
 from projections.services import Instance
 from projections.state import State
@@ -56,8 +56,7 @@ def _overdue(state: State, instance: Instance, purpose: str) -> bool:
 def _undisturbed(state: State, losses: dict[str, Loss]) -> set[str]:
     """Most runs have no reason to end, and that is seen at a glance."""
     unwell = {name for name, health in state.health.by_instance.items() if health.status == "unhealthy"}
-    fixed = state.leases.fixed
-    moved = {lease.holder for lease in state.leases.by_name.values() if fixed.get(lease.port, lease.name) != lease.name}
+    moved = {lease.holder for lease in state.leases.by_name.values() if insisted_on(state, lease)}
     return {
         it.name
         for it in state.services.instances.values()
@@ -113,8 +112,9 @@ def _why_lost(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
 def _why_moved(state: State, instance: Instance) -> Reason | None:
     """A port that another service insists on is given up by the one that was merely given it."""
     for name, port in instance.ports.items():
-        other = state.leases.fixed.get(port, lease_name(instance.name, name))
-        if other != lease_name(instance.name, name):
+        lease = state.leases.by_name.get(lease_name(instance.name, name))
+        other = insisted_on(state, lease) if lease else ""
+        if other:
             keep = Rejected("let the other wait", f"nexus.toml asks for {port} for {other}, and this one may move")
             cause = max(instance.changed, state.leases.declared_by)
             return Reason("ports.asked_for", cause, {"port": port, "for": other}, urgent=True, rejected=(keep,))

@@ -46,27 +46,27 @@ def test_the_incident_as_progress() -> None:
         if found := line(before, recorded, state):
             lines.append(" ".join(found))
     assert lines == [
-        "database starting on port 31012",
+        "database starting on port 21436",
         "database healthy after 0.83 s",
-        "router starting on port 27980",
+        "router starting on port 20000",
         "router healthy after 0.30 s",
         "database was ended by signal KILL",
         "database next try in 1 s",
         "router degraded: GET /api/health answered 503 Service Unavailable",
-        "database starting on port 31012, try 1 of 3",
+        "database starting on port 21436, try 1 of 3",
         "database exited with code 1",
         "database next try in 2 s",
-        "database starting on port 31012, try 2 of 3",
+        "database starting on port 21436, try 2 of 3",
         "database exited with code 1",
         "database next try in 4 s",
-        "database starting on port 31012, try 3 of 3",
+        "database starting on port 21436, try 3 of 3",
         "database exited with code 1",
         "database given up",
         "router stopping: what it needs is lost",
         "router stopped after 0.20 s",
-        "database starting on port 31012",
+        "database starting on port 21436",
         "database healthy after 0.70 s",
-        "router starting on port 27980",
+        "router starting on port 20000",
         "router healthy after 0.25 s",
     ]
 
@@ -88,8 +88,8 @@ RUN = 45
         (StopDecided(rule="shutdown.asked", instance="router.1", run=RUN), "stopping"),
         (StartDecided(rule="r", instance="router.1"), "starting"),
         (
-            PortRefused(lease="router.1/main", port=27980, reason="held by nginx", owner=PortOwner(pid=9)),
-            "port 27980 can't be had: held by nginx",
+            PortRefused(lease="router.1/main", port=20000, reason="held by nginx", owner=PortOwner(pid=9)),
+            "port 20000 can't be had: held by nginx",
         ),
     ],
 )
@@ -140,5 +140,5 @@ def test_whom_one_waits_for() -> None:
     assert waiting(state, state.at + 3 * SECOND) == ["waiting for router (pid 4012): 3 of 10 s"]
     starting = state_at(11)
     assert waiting(starting, starting.at + 2 * SECOND) == [
-        "waiting for database (pid 4011) and its first good answer (nobody listens on port 31012): 2 of 60 s"
+        "waiting for database (pid 4011) and its first good answer (nobody listens on port 21436): 2 of 60 s"
     ]

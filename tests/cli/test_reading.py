@@ -213,8 +213,8 @@ def test_state_commands_have_json(home: Path, command: str, key: str) -> None:
 
 def test_one_port_and_one_lease(home: Path) -> None:
     """A port or a lease can be asked for alone."""
-    assert [it["port"] for it in read(home, "ports --who 31012")["ports"]] == [31012]
-    assert read(home, "lease database.1/main --at 47")["port"] == 31012
+    assert [it["port"] for it in read(home, "ports --who 21436")["ports"]] == [21436]
+    assert read(home, "lease database.1/main --at 47")["port"] == 21436
     assert "not known to Nexus" in quickly(home, "ports", "--who", "9").stdout
     assert len(read(home, "ports --free 3")["free"]) == 3
     assert len(quickly(home, "ports", "--free", "2").stdout.splitlines()) == 2

@@ -219,15 +219,6 @@ def test_a_lease_that_is_only_asked_for_has_no_port_to_show() -> None:
     assert (lease.name, lease.port, lease.state) == ("ide", 0, "wanted")
 
 
-def test_free_ports_are_promised_to_nobody() -> None:
-    """Leased, excluded and refused ports are left out."""
-    state = state_at()
-    pool = msgspec.structs.replace(state.supervisor.pool, first=31_010, last=31_014, excluded=(31_011,))
-    supervisor = msgspec.structs.replace(state.supervisor, pool=pool)
-    assert views.free_ports(msgspec.structs.replace(state, supervisor=supervisor), 9) == [31_010, 31_013, 31_014]
-    assert views.free_ports(state, 2) == [20_000, 20_001]
-
-
 def test_leases() -> None:
     """Name, port, holder, and no end while the holder is declared."""
     (first, _) = plain(views.leases(state_at()))["leases"]
