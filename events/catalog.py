@@ -7,6 +7,7 @@ A class that changes its fields raises its `schema` and gets an upcaster in `eve
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 import msgspec
@@ -181,11 +182,20 @@ class PortOwner(msgspec.Struct, frozen=True, omit_defaults=True):
     user: str | None = None
     since: int | None = None
     service: str | None = None
+    instance: str | None = None
+    container: str | None = None
 
     def __str__(self) -> str:
         if self.pid is None:
-            return "a process that this user may not see"
-        return f"{self.command or 'a process'} (pid {self.pid}, user {self.user or 'unknown'})"
+            return f"a process of user {self.user}" if self.user else "a process that this user may not see"
+        since = f", since {_clock_time(self.since)}" if self.since else ""
+        inside = f", in container {self.container}" if self.container else ""
+        return f"{self.command or 'a process'} (pid {self.pid}, user {self.user or 'unknown'}{since}{inside})"
+
+
+def _clock_time(at: int) -> str:
+    """A moment (µs UTC) as people read it: `2026-03-01 14:02:11Z`."""
+    return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -541,9 +551,10 @@ class PortRefused(Event, frozen=True, kw_only=True):
 
 
 class PortOpened(Event, frozen=True, kw_only=True):
-    """A socket that waits for others was opened; `instance` names the one of ours that has it.
+    """A socket that waits for others was opened, or has other owners now; `instance` names the one of ours that has it.
 
-    No owners means that this user may not see them.
+    No owners means that this user may not see them. A `bound` one does not listen yet. A `brief` one was gone again
+    before anybody could look who had it.
     """
 
     port: int
@@ -551,6 +562,8 @@ class PortOpened(Event, frozen=True, kw_only=True):
     address: str
     owners: tuple[PortOwner, ...] = ()
     instance: str = ""
+    bound: bool = False
+    brief: bool = False
 
     @property
     def stream(self) -> str:

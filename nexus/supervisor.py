@@ -39,7 +39,7 @@ from nexus.platforms.current import Platform, open_platform
 from nexus.platforms.interrupts import on_interrupt
 from nexus.platforms.listen import api_socket
 from nexus.platforms.port_rules import port_rules
-from nexus.platforms.sockets import ancestors
+from nexus.platforms.sockets import ancestors, marked
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.configuration import watch_file
@@ -162,7 +162,7 @@ class Supervisor:
     def _whose(self, pid: int) -> str:
         """The instance that a process belongs to, empty for a stranger."""
         ours = {one.pid: one.name for one in self.controller.state.services.instances.values() if one.pid}
-        return next((ours[one] for one in (pid, *ancestors(pid)) if one in ours), "")
+        return next((ours[one] for one in (pid, *ancestors(pid)) if one in ours), "") or marked(pid, self.home)
 
     def _known(self) -> dict[str, Service]:
         return self.configured.configuration.declared

@@ -38,6 +38,7 @@ class OpenPort(msgspec.Struct, frozen=True, omit_defaults=True):
     opened: Position
     owners: tuple[PortOwner, ...] = ()
     instance: str = ""
+    bound: bool = False
 
     @property
     def strangers(self) -> tuple[PortOwner, ...]:
@@ -84,7 +85,11 @@ def _given_back(ports: Ports, _: Recorded, event: RunEvent) -> Ports:
 @fold.on(PortOpened)
 def _opened(ports: Ports, it: Recorded, event: PortOpened) -> Ports:
     key = endpoint(event.protocol, event.address, event.port)
-    port = OpenPort(event.port, event.protocol, event.address, it.at, it.seq, event.owners, event.instance)
+    known = ports.open.get(key)
+    since = known.since if known and known.bound == event.bound else it.at
+    port = OpenPort(
+        event.port, event.protocol, event.address, since, it.seq, event.owners, event.instance, event.bound
+    )  # fmt: skip
     return msgspec.structs.replace(ports, open={**ports.open, key: port})
 
 

@@ -70,13 +70,18 @@ class Processes(Protocol):
 
 
 class OpenSocket(msgspec.Struct, frozen=True):
-    """A socket that waits for others: a listening TCP or a bound UDP one; `key` names it for as long as it lives."""
+    """A socket that waits for others: a listening TCP or a bound UDP one; `key` names it for as long as it lives.
+
+    A `bound` one does not listen yet, a `brief` one was closed before it could be looked at.
+    """
 
     key: int
     protocol: Literal["tcp", "udp"]
     address: str
     port: int
     uid: int | None = None
+    bound: bool = False
+    brief: bool = False
 
 
 class Inventory(Protocol):
@@ -85,8 +90,14 @@ class Inventory(Protocol):
     def look(self) -> tuple[list[OpenSocket], list[OpenSocket]]:
         """The sockets opened and those closed since the last look; the first one finds all that are open."""
 
+    def pids(self, socket: OpenSocket) -> tuple[int, ...]:
+        """Every process that has the socket open, lowest first; none where this user may not see them."""
+
     def owners(self, socket: OpenSocket) -> Sequence[PortOwner]:
-        """Every process that has the socket open; none where this user may not see them."""
+        """The same with what is known of each; its user alone where it may not be seen."""
+
+    def fileno(self) -> int | None:
+        """What becomes readable when a socket was closed; None where the system does not say."""
 
     def close(self) -> None:
         """Let go of what it takes to look."""

@@ -5,6 +5,7 @@ A socket is named by its cookie, which the kernel never uses twice; the inode on
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 from collections.abc import Iterator
@@ -21,12 +22,16 @@ LISTEN, BOUND_INACTIVE, CLOSE = 10, 13, 7
 EVERY_STATE = 0xFFFFFFFF
 CLOSE_GROUPS = 0b1111
 MESSAGE_BYTES = 88
-COOKIE_OFFSET = 60
+PROTOCOL_OFFSET = 92
+SO_ATTACH_FILTER = 26
+WITHOUT_PEER = (0x28, 0, 0, 22), (0x15, 0, 1, 0), (0x06, 0, 0, 0xFFFFFFFF), (0x06, 0, 0, 0)
+"""A socket filter: load the peer's port, take the message where it is 0, drop it otherwise."""
+
 
 _request = struct.Struct("=IHHIIBBBBI48x")
 _header = struct.Struct("=IH")
 _error = struct.Struct("=i")
-_cookie = struct.Struct("=Q")
+_program = struct.Struct("=HBBI")
 _unpackers: dict[int, struct.Struct] = {}
 
 
@@ -60,7 +65,10 @@ def _address(family: int, raw: bytes) -> str:
 
 
 class Diag:
-    """A netlink socket that dumps the table and hears of every close; raises OSError where the kernel has none."""
+    """A netlink socket that dumps the table and hears of every close of a socket without a peer.
+
+    Raises OSError where the kernel has none. Closes of connections are dropped by the kernel: they cost nothing.
+    """
 
     def __init__(self) -> None:
         self._ask = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)  # type: ignore[attr-defined,unused-ignore]
@@ -70,6 +78,9 @@ class Diag:
         flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK  # type: ignore[attr-defined,unused-ignore]
         self._hear = socket.socket(socket.AF_NETLINK, flags, NETLINK_SOCK_DIAG)  # type: ignore[attr-defined,unused-ignore]
         self._hear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        program = ctypes.create_string_buffer(b"".join(_program.pack(*step) for step in WITHOUT_PEER))
+        pointer = struct.pack("HL", len(WITHOUT_PEER), ctypes.addressof(program))
+        self._hear.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
         self._hear.bind((0, CLOSE_GROUPS))
         self._buffer = bytearray(1 << 18)
 
@@ -98,9 +109,12 @@ class Diag:
                 return chunks
             chunks.append(chunk)
 
-    def closed(self) -> tuple[set[int], bool]:
-        """The cookies of the sockets closed since the last call, and whether the kernel had to drop some of them."""
-        found: set[int] = set()
+    def closed(self) -> tuple[dict[int, Socket], bool]:
+        """The sockets closed since the last call by cookie, and whether the kernel had to drop some of them.
+
+        The kernel no longer knows whose they were.
+        """
+        found: dict[int, Socket] = {}
         while True:
             try:
                 message = self._hear.recv(65_536)
@@ -108,7 +122,11 @@ class Diag:
                 return found, False
             except OSError:
                 return found, True
-            found.add(_cookie.unpack_from(message, COOKIE_OFFSET)[0])
+            _, _, family, state, port, peer_port, local, peer, cookie, uid, inode = _swapped(
+                _unpacker(MESSAGE_BYTES).unpack_from(message)
+            )
+            protocol = message[PROTOCOL_OFFSET] if len(message) > PROTOCOL_OFFSET else TCP
+            found[cookie] = Socket(cookie, family, protocol, state, port, peer_port, local, peer, uid, inode)
 
 
 def parse(chunks: list[bytes], protocol: int) -> Iterator[Socket]:

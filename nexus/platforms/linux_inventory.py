@@ -12,13 +12,31 @@ assert sys.platform == "linux"
 
 import os
 import pwd
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Literal
 
 from events.catalog import PortOwner
 from nexus.platforms.base import OpenSocket
-from nexus.platforms.linux_diag import EVERY_STATE, FAMILIES, LISTEN, TCP, UDP, Diag, Socket, parse
-from nexus.platforms.sockets import owner_of
+from nexus.platforms.linux_diag import (
+    BOUND_INACTIVE,
+    CLOSE,
+    EVERY_STATE,
+    FAMILIES,
+    LISTEN,
+    TCP,
+    UDP,
+    Diag,
+    Socket,
+    parse,
+)
+from nexus.platforms.port_rules import port_rules
+from nexus.platforms.sockets import OWN_COOKIES, owner_of
+
+BOUND_EVERY_LOOKS = 40
+"""How often sockets that are bound and do not listen are looked for; only since Linux 6.8 the kernel shows them."""
+
+BRIEF_MAX = 20
+"""How many sockets that came and went between two looks are told of at once."""
 
 VERIFIED_AT_ONCE = 100
 SWEEP_EVERY_LOOKS = 20
@@ -31,55 +49,82 @@ class LinuxInventory:
     def __init__(self) -> None:
         self._diag = Diag()
         self._open: dict[int, Socket] = {}
-        self._dumps: dict[tuple[int, int], list[bytes]] = {}
+        self._bound: dict[int, Socket] = {}
+        self._dumps: dict[tuple[int, int, int], list[bytes]] = {}
         self._owners = Owners()
+        self._ephemeral = port_rules().ephemeral
+        self._looks = 0
 
     def close(self) -> None:
         """Let the kernel's sockets go."""
         self._diag.close()
 
+    def fileno(self) -> int:
+        """Readable when a socket without a peer was closed."""
+        return self._diag.fileno()
+
     def look(self) -> tuple[list[OpenSocket], list[OpenSocket]]:
         """The sockets opened and those closed since the last look."""
-        cookies, dropped = self._diag.closed()
+        closed, dropped = self._diag.closed()
         if dropped:
             self._dumps.clear()
-        gone = [self._open.pop(cookie) for cookie in cookies if cookie in self._open]
+        gone = [table.pop(cookie) for cookie in closed for table in (self._open, self._bound) if cookie in table]
+        known = {socket.cookie for socket in gone}
+        brief = [it for it in closed.values() if self._looks and it.cookie not in known and self._counts(it)]
         came: list[Socket] = []
         for family in FAMILIES:
             for protocol, states in ((TCP, 1 << LISTEN), (UDP, EVERY_STATE)):
-                opened, closed = self._compare(family, protocol, states, cookies)
-                came += opened
-                gone += closed
+                self._compare(self._open, family, protocol, states, closed, came, gone)
+        if self._looks % BOUND_EVERY_LOOKS == 0:
+            for family in FAMILIES:
+                self._compare(self._bound, family, TCP, 1 << BOUND_INACTIVE, closed, came, gone)
+        self._looks += 1
+        gone += [self._bound.pop(it.cookie) for it in came if it.state == LISTEN and it.cookie in self._bound]
         self._owners.look(socket.inode for socket in came)
-        return [_shown(socket) for socket in came], [_shown(socket) for socket in gone]
+        shown = [_shown(it, brief=True) for it in brief[:BRIEF_MAX]]
+        return [*map(_shown, came), *shown], [*map(_shown, gone), *shown]
+
+    def _counts(self, socket: Socket) -> bool:
+        """Whether somebody else's socket was there to be found; connections that begin take ephemeral ports."""
+        if socket.cookie in OWN_COOKIES:
+            OWN_COOKIES.discard(socket.cookie)
+            return False
+        return socket.protocol == TCP and not self._ephemeral[0] <= socket.port <= self._ephemeral[1]
 
     def _compare(
-        self, family: int, protocol: int, states: int, just_closed: set[int]
-    ) -> tuple[list[Socket], list[Socket]]:
+        self, table: dict[int, Socket], family: int, protocol: int, states: int, just_closed: Container[int],
+        came: list[Socket], gone: list[Socket],
+    ) -> None:  # fmt: skip
         chunks = self._diag.dump(family, protocol, states)
-        if chunks == self._dumps.get((family, protocol)):
-            return [], []
-        self._dumps[family, protocol] = chunks
+        if chunks == self._dumps.get((family, protocol, states)):
+            return
+        self._dumps[family, protocol, states] = chunks
         now = {socket.cookie: socket for socket in parse(chunks, protocol)}
-        came = [socket for cookie, socket in now.items() if cookie not in self._open and cookie not in just_closed]
-        gone = [
-            self._open.pop(cookie)
-            for cookie, socket in list(self._open.items())
+        if table is self._bound:
+            now = {cookie: it for cookie, it in now.items() if it.cookie not in OWN_COOKIES and self._counts(it)}
+        fresh = [socket for cookie, socket in now.items() if cookie not in table and cookie not in just_closed]
+        gone += [
+            table.pop(cookie)
+            for cookie, socket in list(table.items())
             if socket.family == family and socket.protocol == protocol and cookie not in now
         ]
-        self._open.update((socket.cookie, socket) for socket in came)
-        return came, gone
+        table.update((socket.cookie, socket) for socket in fresh)
+        came += fresh
+
+    def pids(self, socket: OpenSocket) -> tuple[int, ...]:
+        """Every process that has the socket open, lowest first."""
+        known = self._open.get(socket.key) or self._bound.get(socket.key)
+        return self._owners.of(known.inode) if known else ()
 
     def owners(self, socket: OpenSocket) -> Sequence[PortOwner]:
         """Every process that has the socket open; where none may be seen, its user alone."""
-        known = self._open.get(socket.key)
-        pids = self._owners.of(known.inode) if known else ()
-        return [owner_of(pid) for pid in pids] or [PortOwner(user=_user(socket.uid))]
+        return [owner_of(pid) for pid in self.pids(socket)] or [PortOwner(user=_user(socket.uid))]
 
 
-def _shown(socket: Socket) -> OpenSocket:
+def _shown(socket: Socket, brief: bool = False) -> OpenSocket:
     protocol: Literal["tcp", "udp"] = "tcp" if socket.protocol == TCP else "udp"
-    return OpenSocket(socket.cookie, protocol, socket.address, socket.port, socket.uid)
+    bound = socket.protocol == TCP and socket.state == CLOSE and not brief  # what is bound is shown as closed
+    return OpenSocket(socket.cookie, protocol, socket.address, socket.port, socket.uid, bound, brief)
 
 
 def _user(uid: int | None) -> str | None:

@@ -45,6 +45,13 @@ class PortableInventory:
         except psutil.AccessDenied:
             return []
 
+    def fileno(self) -> None:
+        """Nobody tells of closes here."""
+
+    def pids(self, socket: OpenSocket) -> tuple[int, ...]:
+        """The one process that the system names."""
+        return tuple(sorted(self._pids.get(socket.key, ())))
+
     def owners(self, socket: OpenSocket) -> Sequence[PortOwner]:
         """Every process that has the socket open, as far as this user may see."""
-        return [owner_of(pid) for pid in sorted(self._pids.get(socket.key, ()))] or [PortOwner()]
+        return [owner_of(pid) for pid in self.pids(socket)] or [PortOwner()]

@@ -22,6 +22,7 @@ from events.envelope import Position
 from nexus.platforms.base import Launch, Sockets
 from nexus.platforms.posix_record import Claim
 from nexus.platforms.posix_tree import MARKER
+from nexus.platforms.sockets import own_socket
 
 SHIM = str(Path(__file__).with_name("shim.sh"))
 EXECUTE = str(Path(__file__).with_name("posix_execute.py"))
@@ -240,7 +241,7 @@ def _barrier(path: str, account: pwd.struct_passwd) -> str | None:
 def _taken(port: int, host: str) -> str | None:
     """Why nobody could listen there now, None when one could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with own_socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

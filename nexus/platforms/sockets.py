@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
 from events.catalog import PortOwner
 from nexus.platforms.port_rules import port_rules
 
+SO_COOKIE = 57
+CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|containerd|kubepods|lxc)\b.*?([0-9a-f]{64})")
 TWINS = {"127.0.0.1": ("::1",), "::1": ("127.0.0.1",), "0.0.0.0": ("::",), "::": ("0.0.0.0",)}  # noqa: S104
 """The same place in the other family: to people one port, to the system two."""
+
+
+OWN_COOKIES: set[int] = set()
+"""The sockets that this process made to hold or to try a port, by the kernel's cookie: nobody's but ours."""
 
 
 class SystemSockets:
@@ -66,7 +74,7 @@ class SystemSockets:
 
 def _bound(port: int, host: str, protocol: str, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    holder = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
+    holder = own_socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
@@ -79,6 +87,14 @@ def _bound(port: int, host: str, protocol: str, shared: bool) -> socket.socket:
         holder.close()
         raise
     return holder
+
+
+def own_socket(family: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    """A socket of ours, which the inventory leaves out."""
+    made = socket.socket(family, kind)
+    if sys.platform == "linux":
+        OWN_COOKIES.add(int.from_bytes(made.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder))
+    return made
 
 
 def _why_not(error: OSError | OverflowError, port: int, host: str) -> str:
@@ -100,7 +116,8 @@ def owner_of(pid: int | None) -> PortOwner:
         process = psutil.Process(pid)
         with process.oneshot():
             return PortOwner(
-                pid=pid, command=_command(process), user=process.username(), since=int(process.create_time() * 1e6)
+                pid=pid, command=_command(process), user=process.username(), since=int(process.create_time() * 1e6),
+                container=_container(pid),
             )  # fmt: skip
     except psutil.Error:
         return PortOwner(pid=pid)
@@ -114,9 +131,30 @@ def _command(process: psutil.Process) -> str:
         return process.name()
 
 
+def _container(pid: int) -> str | None:
+    """The short name of the container that a process runs in, from its control group."""
+    if sys.platform != "linux":
+        return None
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            found = CONTAINER.search(file.read())
+    except OSError:
+        return None
+    return found[1][:12] if found else None
+
+
 def ancestors(pid: int) -> list[int]:
     """The processes that a process descends from, the nearest first; those that ended are left out."""
     try:
         return [process.pid for process in psutil.Process(pid).parents()]
     except psutil.Error:
         return []
+
+
+def marked(pid: int, home: Path) -> str:
+    """The instance that a process of this home was started for, by its environment: it may have left its parents."""
+    try:
+        environment = psutil.Process(pid).environ()
+    except (psutil.Error, OSError):
+        return ""
+    return environment.get("NEXUS_INSTANCE", "") if environment.get("NEXUS_HOME") == str(home) else ""
