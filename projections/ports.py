@@ -59,6 +59,10 @@ class Ports(msgspec.Struct, frozen=True):
     by_number: dict[int, PortUse] = {}
     open: dict[str, OpenPort] = {}
 
+    def stranger(self, port: int) -> OpenPort | None:
+        """An open port of that number that somebody else has, None where nobody is seen."""
+        return next((it for it in self.open.values() if it.port == port and it.strangers), None)
+
 
 def endpoint(protocol: str, address: str, port: int) -> str:
     """The name of an open port at one address: `tcp 127.0.0.1 8080`."""

@@ -251,8 +251,12 @@ def _lease_ended(event: LeaseEnded) -> str:
 
 
 def _port_opened(event: PortOpened) -> str:
-    who = event.instance or ", ".join(str(owner) for owner in event.owners) or "somebody that this user may not see"
-    return f"{event.protocol} port {event.port} was opened on {event.address} by {who}"
+    place = f"{event.protocol} port {event.port}"
+    if event.brief:
+        return f"{place} was open on {event.address} for a moment, and gone before anybody could see whose it was"
+    others = [str(owner) for owner in event.owners if owner.service is None]
+    who = " and ".join([event.instance, *others] if event.instance else others) or "somebody that this user may not see"
+    return f"{place} was {'bound' if event.bound else 'opened'} on {event.address} by {who}"
 
 
 def _measured(event: ResourcesMeasured) -> str:

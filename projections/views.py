@@ -97,6 +97,8 @@ class OwnerView(msgspec.Struct, frozen=True):
     user: str | None
     service: str | None
     instance: str | None
+    container: str | None = None
+    since: str | None = None
 
 
 class PortView(msgspec.Struct, frozen=True):
@@ -300,12 +302,10 @@ def _leased(state: State, lease: Lease) -> PortView:
 
 def _open(state: State, port: OpenPort, known: PortView | None) -> PortView:
     """What is seen open, added to what is known of that port."""
-    if port.instance in state.services.instances:
-        owners = [_owner(state, port.instance)]
-    else:
-        owners = [_stranger(owner) for owner in port.owners] or [_stranger(PortOwner())]
+    ours = [_owner(state, port.instance)] if port.instance in state.services.instances else []
+    owners = ours + [_stranger(owner) for owner in port.strangers]
     if known is None:
-        state_word = "used" if port.instance else "foreign"
+        state_word = "used" if port.instance else "bound" if port.bound else "foreign"
         return PortView(port.port, port.protocol, state_word, [port.address], owners, iso(port.since), None)
     return msgspec.structs.replace(
         known,
@@ -323,7 +323,8 @@ def _owner(state: State, name: str) -> OwnerView:
 
 
 def _stranger(owner: PortOwner) -> OwnerView:
-    return OwnerView(owner.pid, owner.command, owner.user, owner.service, None)
+    since = iso(owner.since) if owner.since else None
+    return OwnerView(owner.pid, owner.command, owner.user, owner.service, owner.instance, owner.container, since)
 
 
 def lease(lease: Lease) -> LeaseView:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
+from events.envelope import Position
 from nexus.cli import output
 from nexus.cli.options import At, Json, commands
 from nexus.cli.output import say, table
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
+from nexus.policies.advice import advice_view
 from nexus.policies.allocation import free_ports
 from projections import views
 from projections.moments import iso
+from projections.port_past import PortMoment, past
 from projections.state import State
 
 app = commands()
@@ -22,22 +26,29 @@ app = commands()
 @app.command()
 def ports(
     context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="[advise]", help="What would spare trouble with ports.")] = "",
     who: Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65_535, help="Only this port.")] = None,
     free: Annotated[int, typer.Option(metavar="N", min=0, help="Name N ports that are not promised to anybody.")] = 0,
     at: At = "",
     as_json: Json = False,
 ) -> None:
-    """Show which service has which port."""
+    """Show which service has which port, and the whole past of one."""
     session: Session = context.obj
+    if what not in ("", "advise"):
+        raise ProblemError("nexus ports knows no such word", expected="advise", found=what, kind="usage")
     state = session.state(at)
+    if what:
+        _advise(session, state)
+        return
     if free:
         _free(session, state, free)
         return
     shown = views.ports(state)
     if who is not None:
         shown = views.PortsView(shown.seq, shown.at, [port for port in shown.ports if port.port == who])
+    before = past(session.history.reader, who, state.seq) if who is not None else []
     if session.json:
-        output.emit(shown)
+        output.emit(shown if who is None else OnePort(shown.seq, shown.at, shown.ports, before))
     elif not shown.ports:
         say(f"port {who}: not known to Nexus" if who is not None else "no ports are leased")
     else:
@@ -46,6 +57,39 @@ def ports(
         ]
         for line in table(["PORT", "STATE", "ADDRESS", "OWNER", "LEASE"], rows):
             print(line)
+    if not session.json and before:
+        _tell(before)
+
+
+class OnePort(msgspec.Struct, frozen=True):
+    """One port and its past, the newest first."""
+
+    seq: Position
+    at: str
+    ports: list[views.PortView]
+    past: list[PortMoment]
+
+
+def _tell(moments: list[PortMoment]) -> None:
+    """The past in words, the newest first."""
+    print()
+    for it in moments:
+        because = f" · #{it.because}" if it.because else ""
+        print(f"{it.at[:19].replace('T', ' ')}  #{it.seq}  {it.summary}")
+        if it.why:
+            print(f"{'':21}{it.why}{because}")
+
+
+def _advise(session: Session, state: State) -> None:
+    found = advice_view(state)
+    if session.json:
+        output.emit(found)
+        return
+    for it in found.advice:
+        print(f"{it.port}  {it.subject}: {it.problem}\n       {it.next_step}")
+    if not found.advice:
+        say("nothing to advise")
+    print(f"free: {', '.join(str(it.port) for it in found.free) or 'none'}")
 
 
 def _who(port: views.PortView) -> str:

@@ -22,6 +22,7 @@ from nexus.http import (
 )
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
+from nexus.policies.advice import AdviceView
 from projections import alert_views, endpoint_views, event_views, incident_views, views
 from projections.changes import Plan
 from projections.explanation import Explanation
@@ -84,7 +85,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _log("service_resources", "/api/services/{service}/resources", "resources", "What a service used over time.",
          SeriesView, resources.series, place=OfService, query=resources.SeriesQuery, ages=True),
     _state("ports", "/api/ports", "ports", "The ports that are known of.", views.PortsView, queries.ports),
-    _state("port", "/api/ports/{port}", "ports", "Who has a port.", shown.OnePort, queries.port, place=OfPort),
+    _state("port", "/api/ports/{port}", "ports", "Who has a port, and its whole past.", shown.OnePort, queries.port,
+           place=OfPort),
+    _state("advice", "/api/advice", "ports", "Free ports, and what would spare trouble with the others.", AdviceView,
+           queries.advice),
     _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),
     Operation(
         name="lease", method="POST", path="/api/leases", tag="ports", role="operate",

@@ -15,11 +15,13 @@ from events.reader import Reader, Stored
 from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
+from nexus.policies.advice import AdviceView, advice_view
 from projections import alert_views, event_views, log_questions, views
 from projections.conditions import is_internal
 from projections.explanation import Explanation
 from projections.log_questions import DECISION_KINDS, outcome
 from projections.moments import Moment, MomentError, iso, parse
+from projections.port_past import past
 from projections.state import State
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
@@ -148,10 +150,15 @@ def ports(known: Known, _: Asked[Nothing, AtQuery]) -> views.PortsView:
 
 
 def port(known: Known, asked: Asked[OfPort, AtQuery]) -> shown.OnePort:
-    """One port: who has it."""
+    """One port: who has it, and what happened to it and why."""
     number, found = asked.place.port, views.ports(known.state)
     one = next((it for it in found.ports if it.port == number), None)
-    return shown.OnePort(found.seq, found.at, number, one)
+    return shown.OnePort(found.seq, found.at, number, one, past(known.reader, number, known.state.seq))
+
+
+def advice(known: Known, _: Asked[Nothing, AtQuery]) -> AdviceView:
+    """What to do about ports, and which are free."""
+    return advice_view(known.state)
 
 
 def leases(known: Known, _: Asked[Nothing, AtQuery]) -> views.LeasesView:

@@ -12,6 +12,7 @@ from projections import event_views, story
 from projections.changes import Plan
 from projections.event_views import DecisionView
 from projections.health import HealthStatus
+from projections.port_past import PortMoment
 from projections.services import InstanceState
 from projections.views import PortView, ServiceView
 
@@ -65,12 +66,13 @@ class OneService(msgspec.Struct, frozen=True):
 
 
 class OnePort(msgspec.Struct, frozen=True):
-    """One port; `port` is null where nobody is known to have it."""
+    """One port; `port` is null where nobody is known to have it; its `past` begins with the newest."""
 
     seq: Position
     at: str
     number: int
     port: PortView | None
+    past: list[PortMoment]
 
 
 class Outcome(msgspec.Struct, frozen=True):

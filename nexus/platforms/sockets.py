@@ -133,9 +133,7 @@ def _command(process: psutil.Process) -> str:
 
 def _container(pid: int) -> str | None:
     """The short name of the container that a process runs in, from its control group."""
-    if sys.platform != "linux":
-        return None
-    try:
+    try:  # there is no such file but on Linux
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
             found = CONTAINER.search(file.read())
     except OSError:

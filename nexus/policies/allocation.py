@@ -259,13 +259,12 @@ def stable_guess(project: str, name: str, size: int) -> int:
 
 def free_ports(state: State, count: int) -> list[Choice]:
     """The best ports of the pool for whoever asks, the best first."""
-    taken = state.leases.taken() | state.personal.taken()
-    found: list[Choice] = []
-    ground = Ground(state, taken)
-    for number in range(count):
-        choice = choose(ground, Wish(f"recommendation/{number}"), NEVER_SECONDS)
-        if choice is None:
-            break
-        taken[choice.port] = "recommended already"
-        found.append(choice)
-    return found
+    ground = Ground(state, state.leases.taken() | state.personal.taken())
+    wish = Wish("a recommendation")
+    guess = stable_guess_of(ground, wish)
+    found = [
+        Choice(port, why, ground.terms(port, wish, guess))
+        for port, why in _candidates(ground, wish, guess)
+        if not ground.obstacle(port, wish)
+    ]
+    return sorted(found, key=lambda choice: -choice.score)[:count]

@@ -24,7 +24,7 @@ def test_decisions() -> None:
     assert {name: shown[name] for name in ("id", "rule", "subject", "cause", "outcome")} == {
         "id": FIRST_TRY, "rule": "restart.ladder", "subject": "database.1", "cause": 19, "outcome": 21,
     }  # fmt: skip
-    assert shown["summary"] == "start database.1 on port 31012 again, try 1 of 3"
+    assert shown["summary"] == "start database.1 on port 21436 again, try 1 of 3"
 
 
 def stored(kind: str, data: bytes) -> Stored:

@@ -33,7 +33,7 @@ def test_a_restart_names_the_exit_the_rule_and_the_attempt() -> None:
     """After a kill -9: which signal ended it, which rule answers, which try it is, what was rejected."""
     found = explain(incident(), FIRST_TRY)
     assert found is not None
-    assert found.summary == "start database.1 on port 31012 again, try 1 of 3"
+    assert found.summary == "start database.1 on port 21436 again, try 1 of 3"
     assert found.rule == "restart.ladder"
     assert "tried again" in found.rule_in_words
     assert found.values["problem"] == "was ended by signal KILL"

@@ -343,6 +343,6 @@ def test_changes_of_a_run() -> None:
     assert changes(state_at(GIVEN_UP + 3), state_at(GIVEN_UP + 2)) == []
     told = changes(state_at(4), state_at(KILLED - 1))
     assert told[:2] == [
-        "database.1: waiting → running; pid 4011; port 31012",
+        "database.1: waiting → running; pid 4011; port 21436",
         "database.1: unknown → healthy (SELECT 1 answered)",
     ]

@@ -58,7 +58,7 @@ def test_status_has_the_documented_form() -> None:
     }  # fmt: skip
     (instance,) = router["instances"]
     assert {name: instance[name] for name in ("name", "state", "health", "pid", "ports", "restarts")} == {
-        "name": "router.1", "state": "running", "health": "healthy", "pid": 4032, "ports": {"main": 27980},
+        "name": "router.1", "state": "running", "health": "healthy", "pid": 4032, "ports": {"main": 20000},
         "restarts": 0,
     }  # fmt: skip
     assert instance["started_at"] == "2026-03-01T14:14:20.175251Z"
@@ -152,9 +152,17 @@ def test_parts_of_nexus_are_not_listed_but_give_the_url() -> None:
 def test_ports_name_owner_and_lease() -> None:
     """A port that a run has is its own; an idle one is still leased."""
     shown = plain(views.ports(state_at()))["ports"]
-    assert [it["port"] for it in shown] == [27980, 31012]
+    assert [it["port"] for it in shown] == [20000, 21436]
     assert shown[1]["owners"] == [
-        {"pid": 4031, "command": "postgres", "user": None, "service": "database", "instance": "database.1"}
+        {
+            "pid": 4031,
+            "command": "postgres",
+            "user": None,
+            "service": "database",
+            "instance": "database.1",
+            "container": None,
+            "since": None,
+        }
     ]
     assert (shown[1]["state"], shown[1]["addresses"], shown[1]["lease"]) == ("used", ["127.0.0.1"], "database.1/main")
     idle = views.ports(state_at(GIVEN_UP)).ports[1]
@@ -164,10 +172,10 @@ def test_ports_name_owner_and_lease() -> None:
 def test_a_port_that_a_stranger_had() -> None:
     """It is told with its owner as far as known."""
     owner = PortOwner(pid=9, command="nginx", user="root")
-    refused = PortRefused(lease="database.1/main", port=31012, reason="held by nginx", owner=owner)
+    refused = PortRefused(lease="database.1/main", port=21436, reason="held by nginx", owner=owner)
     state = evolve_all(state_at(6), [Recorded(7, incident()[5].at + 1, refused, 5)])
     (foreign,) = [it for it in views.ports(state).ports if it.state == "foreign"]
-    assert (foreign.port, foreign.lease, foreign.owners[0].command) == (31012, None, "nginx")
+    assert (foreign.port, foreign.lease, foreign.owners[0].command) == (21436, None, "nginx")
     unknown = msgspec.structs.replace(refused, owner=None)
     (foreign,) = views.ports(evolve_all(state_at(6), [Recorded(7, incident()[5].at + 1, unknown, 5)])).ports[1:]
     assert foreign.owners == []
@@ -223,7 +231,7 @@ def test_leases() -> None:
     """Name, port, holder, and no end while the holder is declared."""
     (first, _) = plain(views.leases(state_at()))["leases"]
     assert {name: first[name] for name in ("name", "port", "holder", "expires_at", "state")} == {
-        "name": "database.1/main", "port": 31012, "holder": "database.1", "expires_at": None, "state": "used",
+        "name": "database.1/main", "port": 21436, "holder": "database.1", "expires_at": None, "state": "used",
     }  # fmt: skip
 
 
