@@ -161,7 +161,9 @@ wish was recorded, whether it came true, and if not why, by service; `up` has `u
 | `endpoints diff` | `{from, to, breaking, changes}`: two positions, how many changes break callers, and a list of \
 [changes](#change-of-an-endpoint) |
 | `ports` | [ports](#ports) |
-| `ports --free N` | `{seq, at, free: [port]}` |
+| `ports --free N` | `{seq, at, free: [port], choices: [{port, why, score, …}]}` |
+| `ports --who PORT` | `{seq, at, ports: [port], past: [{seq, at, kind, summary, why, because}]}` |
+| `ports advise` | as `GET /api/advice`: `{seq, at, free: [{port, score, terms}], advice: [{port, subject, rule, problem, next_step}]}` |
 | `lease` | [leases](#leases) |
 | `lease NAME` | [lease](#leaseview) |
 | `release` | `{seq, name, port}` |
