@@ -163,7 +163,7 @@ wish was recorded, whether it came true, and if not why, by service; `up` has `u
 | `ports` | [ports](#ports) |
 | `ports --free N` | `{seq, at, free: [port], choices: [{port, why, score, …}]}` |
 | `ports --who PORT` | `{seq, at, ports: [port], past: [{seq, at, kind, summary, why, because}]}` |
-| `ports advise` | as `GET /api/advice`: `{seq, at, free: [{port, score, terms}], advice: [{port, subject, rule, problem, next_step}]}` |
+| `ports advise` | [advice](operations.md#adviceview), as `GET /api/advice` |
 | `lease` | [leases](#leases) |
 | `lease NAME` | [lease](#leaseview) |
 | `release` | `{seq, name, port}` |
