@@ -35,9 +35,8 @@ Progress = Callable[[Position, Position], None]
 class Tables:
     """The tables of one home."""
 
-    def __init__(self, home: Path) -> None:
-        self.home, self.path = home, home / FILE
-        self.history = History(home)
+    def __init__(self, history: History) -> None:
+        self.history, self.path = history, history.home / FILE
 
     def rebuild(self, progress: Progress | None = None) -> Position:
         """Make the tables anew, whatever is in them; the position that they then show."""

@@ -111,7 +111,9 @@ def _check_chain(path: Path, home: Path, manifest: Manifest) -> None:
         new = [problem for problem in found.problems if problem not in manifest.problems]
         if new:
             raise BundleError(path, expected, new[0])
-        History(home).at(manifest.first)
+        history = History(home)
+        with history.reader:
+            history.at(manifest.first)
     except (sqlite3.Error, LogError, msgspec.DecodeError, TypeError) as error:
         raise BundleError(path, expected, f"what is no history: {error}") from error
     if (found.head.seq, found.head.hash.hex()) != (manifest.last, manifest.head):

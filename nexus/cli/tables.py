@@ -47,7 +47,7 @@ def query(
     if not sql:
         _say_tables(session)
         return
-    tables = Tables(session.history.home)
+    tables = Tables(session.history)
     seq = _up_to_date(tables, lambda: tables.catch_up(_progress("tables")))
     try:
         answer = ask(tables.path, sys.stdin.read() if sql == "-" else sql, limit, seconds)
@@ -114,7 +114,7 @@ def rebuild(context: typer.Context, as_json: Json = False) -> None:
     session: Session = context.obj
     history = session.history
     kept = history.rebuild(_progress("snapshots"))
-    tables = Tables(history.home)
+    tables = Tables(history)
     seq = _up_to_date(tables, lambda: tables.rebuild(_progress("tables")))
     session.told(
         {"seq": seq, "tables": len(TABLES), "snapshots": kept},

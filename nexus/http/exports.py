@@ -80,7 +80,7 @@ class BundleQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 def _tables(home: Path) -> Tables:
     from projections.tables import Tables  # only the reader process needs what it takes to write tables
 
-    return Tables(home)
+    return Tables(History(home))
 
 
 def question(known: Known, asked: Asked[Nothing, Nothing]) -> AnswerView:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from projections import questions
+from projections.history import History
 from projections.questions import QuestionError, ask, shown
 from projections.tables import Tables
 from tests.cli.homes import LAST, record
@@ -17,7 +18,7 @@ FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELEC
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables of the incident."""
-    tables = Tables(record(tmp_path_factory.mktemp("home")))
+    tables = Tables(History(record(tmp_path_factory.mktemp("home"))))
     tables.catch_up()
     return tables.path
 

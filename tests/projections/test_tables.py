@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from events.catalog import AlertRaised, AlertResolved, PortClosed, PortOpened
 from events.envelope import Recorded
 from projections import tables as tables_module
+from projections.history import History
 from projections.questions import ask
 from projections.rows import TABLES
 from projections.tables import Tables
@@ -28,7 +29,7 @@ def rows(tables: Tables, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def incident(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """The tables of the incident."""
-    tables = Tables(record(tmp_path_factory.mktemp("home")))
+    tables = Tables(History(record(tmp_path_factory.mktemp("home"))))
     assert tables.catch_up() == LAST
     return tables
 
@@ -80,7 +81,7 @@ def test_catching_up_is_the_same_as_making_anew(tmp_path: Path, monkeypatch: pyt
     """In whatever steps, over the end of a file too."""
     monkeypatch.setattr(tables_module, "PAGE", 7)
     story = Story(tmp_path).begin()
-    tables = Tables(tmp_path)
+    tables = Tables(History(tmp_path))
     for instance in ("database.1", "web.1", "worker.2"):
         tables.catch_up()
         story.crash(instance)
@@ -108,7 +109,7 @@ def everything(tables: Tables) -> dict[str, list[tuple[Any, ...]]]:
 def test_what_comes_back_is_a_row_of_its_own(tmp_path: Path) -> None:
     """An end belongs to what began before it, not to what begins later in the same page."""
     events = enumerate(ended_and_begun_again(), start=2)
-    tables = Tables(record(tmp_path, [Recorded(seq, BEGAN + seq, event) for seq, event in events]))
+    tables = Tables(History(record(tmp_path, [Recorded(seq, BEGAN + seq, event) for seq, event in events])))
     tables.catch_up()
     assert [closed is None for (closed,) in rows(tables, "SELECT closed_at FROM open_ports ORDER BY seq")] == [
         False, True,
@@ -119,9 +120,9 @@ def test_what_comes_back_is_a_row_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spoil", ["another log", "no database", "another table"])
 def test_tables_that_are_not_ours_are_made_anew(tmp_path: Path, spoil: str) -> None:
     """Whatever is in the file, it is thrown away for what the log says."""
-    tables = Tables(record(tmp_path / "home"))
+    tables = Tables(History(record(tmp_path / "home")))
     if spoil == "another log":
-        other = Tables(record(tmp_path / "other"))
+        other = Tables(History(record(tmp_path / "other")))
         other.catch_up()
         shutil.copy(other.path, tables.path)
     elif spoil == "no database":
@@ -140,7 +141,7 @@ def test_tables_that_are_not_ours_are_made_anew(tmp_path: Path, spoil: str) -> N
 
 def test_a_failure_leaves_the_tables_as_they_were(tmp_path: Path) -> None:
     """Making anew is one transaction."""
-    tables = Tables(record(tmp_path))
+    tables = Tables(History(record(tmp_path)))
     tables.catch_up()
 
     def fail(*_: int) -> None:
@@ -154,5 +155,5 @@ def test_a_failure_leaves_the_tables_as_they_were(tmp_path: Path) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     """Up to the last event."""
     told: list[tuple[int, int]] = []
-    Tables(record(tmp_path)).rebuild(lambda reached, head: told.append((reached, head)))
+    Tables(History(record(tmp_path))).rebuild(lambda reached, head: told.append((reached, head)))
     assert told[-1] == (LAST, LAST)
