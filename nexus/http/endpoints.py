@@ -84,7 +84,7 @@ def changes(known: Known, asked: Asked[Nothing, ChangesQuery]) -> ChangesView:
     """What changed since a moment."""
     query, state = asked.query, known.state
     _check(known, query.service)
-    since = min(state.seq, position(known.reader, query.since, "since")) if query.since else 0
+    since = min(state.seq, position(known.reader, query.since, "since")) if query.since is not None else 0
     before = _history(known.home).at(since) if since else State()
     found = differences(known.home, before, state, query.service)
     return ChangesView(state.seq, iso(known.now), since, sum(bool(it.breaking) for it in found), found)

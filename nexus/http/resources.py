@@ -44,7 +44,7 @@ def series(known: Known, asked: Asked[OfService, SeriesQuery]) -> resource_views
     until = known.now if query.until is None else moment(known, query.until, "until")
     since = until - STRETCH if query.since is None else moment(known, query.since, "since")
     if not since < until:
-        raise Problem(400, "the query key 'since'", "a moment before `until`", str(query.since)[:100], "Mend it.")
+        raise Problem(404, "that stretch", "`since` before `until`", str(query.since)[:100], "Ask for a longer one.")
     names, problems = [it.name for it in instances_of(known.state, service)], list[str]()
     rows = samples.read(known.home, names, since, until, problems)
     found = resource_views.series(rows, since, until, query.points)

@@ -25,6 +25,7 @@ SAME: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
         lambda it: {"seq": it["seq"], "at": it["at"], "name": "web", "service": it["services"]["web"]},
     ),
     "ports": ("/api/ports", "ports", lambda it: it),
+    "advice": ("/api/advice", "ports advise", lambda it: it),
     "leases": ("/api/leases", "lease", lambda it: it),
     "alerts": ("/api/alerts", "alerts", lambda it: it),
     "graph": ("/api/graph", "graph", lambda it: it),
@@ -54,7 +55,7 @@ def test_every_question_about_a_moment_is_compared() -> None:
         it.name for it in OPERATIONS
         if it.method == "GET" and "at" in (field.name for field in msgspec.structs.fields(it.query))
     }  # fmt: skip
-    assert asked == {*SAME, *OF_ONE, *NO_COMMAND}
+    assert asked == {*SAME, *OF_ONE, *NO_COMMAND}, "a new operation is added to SAME, with its command"
 
 
 @pytest.fixture(scope="module")
