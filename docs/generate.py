@@ -160,6 +160,7 @@ wish was recorded, whether it came true, and if not why, by service; `up` has `u
 | `endpoints` | [endpoints](#endpoints) |
 | `endpoints diff` | `{from, to, breaking, changes}`: two positions, how many changes break callers, and a list of \
 [changes](#change-of-an-endpoint) |
+| `route explain` | [route](#route) |
 | `ports` | [ports](#ports) |
 | `ports --free N` | `{seq, at, free: [port], choices: [{port, why, score, …}]}` |
 | `ports --who PORT` | `{seq, at, ports: [port], past: [{seq, at, kind, summary, why, because}]}` |
@@ -200,6 +201,7 @@ FORMS: dict[str, Struct] = {
     "incidents": incident_views.IncidentsView,
     "endpoints": endpoint_views.EndpointsView,
     "change of an endpoint": ChangeView,
+    "route": endpoint_views.TakenView,
     "ports": views.PortsView,
     "leases": views.LeasesView,
     "resources": ResourcesView,

@@ -8,8 +8,11 @@ import msgspec
 
 from events.catalog import EndpointSource
 from events.envelope import Position
+from projections import conflicts
+from projections.conflicts import Taker, route_conflicts
 from projections.endpoints import SOURCES, Known
 from projections.moments import iso
+from projections.paths import Kind, Route
 from projections.state import State
 from projections.views import gateway_url
 
@@ -51,14 +54,48 @@ class DocumentView(msgspec.Struct, frozen=True):
     since: str | None
 
 
+class RouteView(msgspec.Struct, frozen=True):
+    """An endpoint by what is asked for."""
+
+    service: str
+    method: str
+    path: str
+
+
+class ConflictView(msgspec.Struct, frozen=True):
+    """Two endpoints that both take `witness`; where they are of one service, `first` goes before `second`."""
+
+    kind: Kind
+    first: RouteView
+    second: RouteView
+    witness: str
+
+
+class TakenView(msgspec.Struct, frozen=True):
+    """What becomes of a request: `by` takes it, one of `instances` answers; `others` would take it if `by` did not.
+
+    `path` is what the service is asked for. `by` is null where nobody takes it; `why` says why nobody does or answers.
+    """
+
+    seq: Position
+    at: str
+    method: str
+    path: str
+    by: Taker | None
+    instances: list[str]
+    others: list[Taker]
+    why: str
+
+
 class EndpointsView(msgspec.Struct, frozen=True):
-    """Everything that can be asked; `gateway` is null where there is none."""
+    """Everything that can be asked; `gateway` is null where there is none, `conflicts` are those of the endpoints."""
 
     seq: Position
     at: str
     gateway: GatewayView | None
     endpoints: list[EndpointView]
     documents: list[DocumentView]
+    conflicts: list[ConflictView]
 
 
 def endpoints(state: State, service: str | None = None) -> EndpointsView:
@@ -70,7 +107,22 @@ def endpoints(state: State, service: str | None = None) -> EndpointsView:
         GatewayView(gateway) if gateway else None,
         [_endpoint(it) for it in state.endpoints.known(service)],
         [one for name in _names(state, service) for one in _documents(state, name)],
+        [
+            ConflictView(it.kind, _route(it.first), _route(it.second), it.witness)
+            for it in route_conflicts(state.endpoints)
+            if service in (None, it.first.service, it.second.service)
+        ],
     )
+
+
+def _route(it: Route) -> RouteView:
+    return RouteView(it.service, it.method, it.path)
+
+
+def taken(state: State, method: str, url: str) -> TakenView:
+    """Which service and endpoint take a request, who else would, and why."""
+    it = conflicts.taken(state, method, url)
+    return TakenView(state.seq, iso(state.at), it.method, it.path, it.by, it.instances, it.others, it.why)
 
 
 def _names(state: State, service: str | None) -> list[str]:

@@ -94,6 +94,9 @@ RULES: dict[str, str] = {
     "alerts.no_port": "somebody has to free a port or widen the pool",
     "alerts.flapping": "somebody ought to know that a service fails again and again",
     "alerts.dependency_lost": "somebody ought to know that a service is down because of another one",
+    "alerts.api_broken": "somebody ought to know that callers of a service lost what they may rely on; for a day",
+    "alerts.document_quarantined": "somebody ought to know that a service's document can't be used",
+    "alerts.route_conflict": "somebody ought to know that two endpoints want the same request",
     "alerts.over": "what the alert was about is over",
 }  # fmt: skip
 """Every rule that a policy can name, and what it says."""

@@ -129,7 +129,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
     "resources": _resources,
-    "endpoints": _endpoints,
+    "endpoints": _endpoints, "route": _endpoints,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables, "bundle": _bundle,
     "verify": _care, "doctor": _care,

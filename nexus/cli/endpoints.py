@@ -13,7 +13,8 @@ from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.registry.whole import ChangeView, differences
 from projections import endpoint_views, views
-from projections.endpoint_views import EndpointView
+from projections.conflicts import TOLD
+from projections.endpoint_views import ConflictView, EndpointView
 from projections.state import State
 
 app = commands()
@@ -21,6 +22,9 @@ endpoints = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 app.add_typer(endpoints, name="endpoints")
 
 Service = Annotated[str, typer.Option("--service", metavar="NAME", help="Only of this service.")]
+route = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(route, name="route", help="Say what becomes of a request.")
+
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -45,10 +49,19 @@ def show(context: typer.Context, service: Service = "", at: At = "", as_json: Js
     for one in shown.documents:
         if one.problem:
             say(f"{paint('warning')}: {one.service}{one.path} can't be used: {one.problem}")
+    for it in shown.conflicts:
+        _tell_conflict(it)
 
 
 def _path(it: EndpointView) -> str:
     return f"{it.path} ({it.name})" if it.name else it.path
+
+
+def _tell_conflict(it: ConflictView) -> None:
+    """Where it is plain which goes before it is told to programs only: nearly every service has such endpoints."""
+    if it.kind in TOLD:
+        first, second = f"{it.first.service} {it.first.method} {it.first.path}", f"{it.second.service} {it.second.path}"
+        say(f"{paint('warning')}: {it.kind}: {first} and {second} both take {it.witness}")
 
 
 def _check(state: State, service: str) -> None:
@@ -89,3 +102,32 @@ def _tell(it: ChangeView) -> None:
         say(f"    {paint('breaking', 'red')}: {text}")
     for text in it.notes:
         say(f"    {text}")
+
+
+@route.command()
+def explain(
+    context: typer.Context,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as GET.", show_default=False)],
+    url: Annotated[
+        str, typer.Argument(metavar="PATH", help="A path through the gateway, or a URL.", show_default=False)
+    ],
+    at: At = "",
+    as_json: Json = False,
+) -> None:
+    """Say which service and endpoint take a request, who else would, and why."""
+    session: Session = context.obj
+    try:
+        shown = endpoint_views.taken(session.state(at), method, url)
+    except ValueError as error:
+        raise ProblemError(str(error), expected="a path or a URL", found=url, kind="usage") from error
+    if session.json:
+        output.emit(shown)
+        return
+    if shown.by is None:
+        say(f"nobody takes {shown.method} {shown.path}: {shown.why}")
+    else:
+        say(f"{shown.by.service} takes it: {shown.by.endpoint or f'{shown.method} {shown.path}'}")
+        say(f"  because {shown.by.why}")
+        say(f"  answered by {', '.join(shown.instances)}" if shown.instances else f"  {shown.by.service} {shown.why}")
+    for it in shown.others:
+        say(f"{it.service} would take {shown.path} too: {it.endpoint}, {it.why}")

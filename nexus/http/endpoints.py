@@ -10,10 +10,11 @@ import msgspec
 
 from events.envelope import Position
 from nexus.http.operation import Asked, Nothing
+from nexus.http.problems import Problem
 from nexus.http.queries import AtQuery, Known, Name, When, no_such_service, position
 from nexus.registry.whole import ChangeView, differences, whole
 from projections import endpoint_views, views
-from projections.endpoint_views import EndpointsView
+from projections.endpoint_views import EndpointsView, TakenView
 from projections.history import History
 from projections.moments import iso
 from projections.state import State
@@ -33,6 +34,13 @@ class ChangesQuery(EndpointsQuery, frozen=True, forbid_unknown_fields=True):
     since: Annotated[When, msgspec.Meta(description="From this moment on; by default from the beginning.")] | None = (
         None
     )
+
+
+class RouteQuery(AtQuery, frozen=True, forbid_unknown_fields=True):
+    """A request that somebody might make."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000, description="A path, or a whole URL.")] = "/"
+    method: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{1,20}$", description="Its method.")] = "GET"
 
 
 class WholeDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,3 +96,11 @@ def changes(known: Known, asked: Asked[Nothing, ChangesQuery]) -> ChangesView:
     before = _history(known.home).at(since) if since else State()
     found = differences(known.home, before, state, query.service)
     return ChangesView(state.seq, iso(known.now), since, sum(bool(it.breaking) for it in found), found)
+
+
+def route(known: Known, asked: Asked[Nothing, RouteQuery]) -> TakenView:
+    """Who takes a request."""
+    try:
+        return endpoint_views.taken(known.state, asked.query.method, asked.query.url)
+    except ValueError as error:
+        raise Problem(400, "the query key 'url'", "a path or a URL", str(error), "Mend it.") from error

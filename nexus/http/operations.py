@@ -132,6 +132,8 @@ OPERATIONS: tuple[Operation, ...] = (
          endpoints.WholeDocument, endpoints.document, query=AtQuery),
     _log("endpoints_changes", "/api/endpoints/changes", "endpoints", "What changed, and what of it breaks callers.",
          endpoints.ChangesView, endpoints.changes, query=endpoints.ChangesQuery),
+    _state("route", "/api/route", "endpoints", "Which endpoint takes a request, and why.",
+           endpoint_views.TakenView, endpoints.route, query=endpoints.RouteQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
     _state("alerts", "/api/alerts", "status", "What somebody ought to know.", alert_views.AlertsView, queries.alerts),
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),

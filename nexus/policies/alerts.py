@@ -10,6 +10,10 @@ from events.catalog import AlertRaised, AlertResolved, Severity, Value
 from events.envelope import Draft, Micros, Position
 from nexus.policies.allocation import REFUSAL_SECONDS, Ground, choose
 from nexus.policies.ports import ends, wish_of
+from events.catalog import AlertRaised, AlertResolved
+from events.envelope import Draft, Position
+from nexus.policies.concerns import Concern, of_endpoints
+from nexus.policies.ports import choose
 from projections.conditions import Loss, instances_of, lost
 from projections.dependencies import with_needs
 from projections.health import Health
@@ -20,21 +24,9 @@ from projections.state import State
 FLAPPING_SECONDS = 600
 
 
-class Concern(msgspec.Struct, frozen=True):
-    """A reason for an alert, as the state shows it; one with `again_at` ends by the passing of time."""
-
-    severity: Severity
-    message: str
-    advice: str
-    cause: Position
-    rule: str
-    values: dict[str, Value] = {}
-    again_at: Micros | None = None
-
-
 def decide(state: State) -> Iterator[Draft]:
     """Raise an alert for each new concern, and resolve those whose concern is gone."""
-    found: dict[str, tuple[Instance, Concern]] = {}
+    found: dict[str, tuple[str, Concern]] = {key: (name, it) for key, name, it in of_endpoints(state)}
     losses = lost(state)
     unwell = {name: it for name, it in state.health.by_instance.items() if it.status == "unhealthy"}
     recent = state.at - FLAPPING_SECONDS * 1_000_000
@@ -43,11 +35,11 @@ def decide(state: State) -> Iterator[Draft]:
         flapping = len(instance.failed_at) == FAILURES_KEPT and instance.failed_at[0] > recent
         if flapping or instance.state in ("failed", "waiting") or instance.name in unwell:
             for what, concern in _concerns(state, instance, losses, unwell.get(instance.name)):
-                found[f"{what}:{instance.name}"] = (instance, concern)
-    for key, (instance, concern) in found.items():
+                found[f"{what}:{instance.name}"] = (instance.service, concern)
+    for key, (service, concern) in found.items():
         if key not in state.alerts.active or (concern.again_at and key not in state.deadlines.by_key):
             raised = AlertRaised(
-                key=key, severity=concern.severity, subject=f"service/{instance.service}", message=concern.message,
+                key=key, severity=concern.severity, subject=f"service/{service}", message=concern.message,
                 advice=concern.advice, again_at=concern.again_at, rule=concern.rule, values=concern.values,
             )  # fmt: skip
             yield Draft(raised, concern.cause)
@@ -63,11 +55,18 @@ def _over(state: State, key: str, raised: Position) -> Position:
     """The last event that concerned the instance or what it needs, through others too; the alert where it is gone."""
     instance = state.services.instances.get(key.partition(":")[2])
     if instance is None:
-        return raised
+        return max([raised, *_offered(state, key.partition(":")[2])])
     health = state.health.by_instance.get(instance.name)
     services = with_needs(state.services.declared, [instance.service])
     needed = [one.changed for name in services for one in instances_of(state, name)]
     return max(instance.changed, health.changed if health else 0, raised, *needed)
+
+
+def _offered(state: State, services: str) -> Iterator[Position]:
+    """The last events that changed what the services of an alert's key offer: `web`, `api+web`, `web:412`."""
+    for name in services.partition(":")[0].split("+"):
+        interface = state.endpoints.by_service.get(name)
+        yield from (it.changed for it in interface.sources.values()) if interface else ()
 
 
 def _concerns(

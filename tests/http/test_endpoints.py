@@ -146,6 +146,25 @@ def test_the_command(told: Told) -> None:
     assert "no endpoints are known" in quickly(told.home, "endpoints", "--service", "database").stdout
 
 
+def test_who_takes_a_request(api: Api, told: Told) -> None:
+    """Over the web and on the command line alike."""
+    found = asked(api, "/api/route", url="/web/v1/orders/7")
+    assert (found["by"]["endpoint"], found["path"], found["instances"]) == (
+        "GET /v1/orders/{id}", "/v1/orders/7", ["web.1"],
+    )  # fmt: skip
+    done = quickly(told.home, "route", "explain", "get", "/web/v1/orders/7", "--json")
+    assert json.loads(done.stdout) == found
+    shown = quickly(told.home, "route", "explain", "GET", "/web/v1/orders/7").stdout
+    assert shown.splitlines()[0] == "web takes it: GET /v1/orders/{id}"
+    assert "answered by web.1" in shown
+    nobody = quickly(told.home, "route", "explain", "GET", "/jobs/7").stdout
+    assert nobody.startswith("nobody takes GET /jobs/7: no address leads there")
+    assert "worker would take /jobs/7 too: GET /jobs/{id}" in nobody
+    assert quickly(told.home, "route", "explain", "GET", "http://[bad").exit_code == 1
+    with api.client() as client:
+        assert client.get("/api/route", params={"url": "http://[bad"}).status_code == 400
+
+
 def test_a_service_that_is_not_there(api: Api) -> None:
     """404, with the names of those that are."""
     with api.client() as client:

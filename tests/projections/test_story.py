@@ -65,6 +65,7 @@ from events.catalog import (
     Verb,
 )
 from events.codec import KINDS
+from nexus.policies import concerns
 from nexus.policies.step import POLICIES
 from projections.state import State, evolve_all
 from projections.story import RULES, SENTENCES, changes, rule_in_words, sentence, subject
@@ -248,8 +249,8 @@ def test_every_kind_has_a_sentence() -> None:
 
 def rules_of_the_policies() -> Iterator[str]:
     """Every rule that the policies can name, read from their source."""
-    for policy in POLICIES:
-        tree = ast.parse(inspect.getsource(importlib.import_module(policy.__module__)))
+    for module in sorted({policy.__module__ for policy in POLICIES} | {concerns.__name__}):
+        tree = ast.parse(inspect.getsource(importlib.import_module(module)))
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'shutdown."):
                 yield from ("shutdown.down", "shutdown.detach")
