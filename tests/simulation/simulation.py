@@ -35,6 +35,7 @@ from nexus.policies.step import POLICIES, Policy
 from projections.state import State, decode, encode, evolve_all
 from tests.simulation.audit import audit
 from tests.simulation.disk import FaultyLog
+from tests.simulation.endpoints import nothing_wrong, told
 from tests.simulation.services import FIXED, POOL, SERVICES, changed, configuration
 from tests.simulation.witness import Witness, insist
 
@@ -216,6 +217,9 @@ class Simulation:
             self._lease()
         elif kind < 0.45:
             self._scale()
+        elif kind < 0.45 and self.platform is not None and self.platform.alive:
+            self.world.counts["endpoints are told"] += 1
+            self.platform.mailbox.post(Draft(told(self.dice)))
         else:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
@@ -255,6 +259,9 @@ class Simulation:
         self.world.later(CALM_SECONDS, self._shut_down)
 
     def _start_all(self) -> None:
+        if self.platform is not None and self.platform.alive:
+            for name in sorted(SERVICES):
+                self.platform.mailbox.post(Draft(nothing_wrong(name)))
         self.ask("start", *sorted(self.services))
 
     def _shut_down(self) -> None:
