@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from events.catalog import AlertRaised, AlertResolved, Severity, Value
-from events.envelope import Draft, Micros, Position
-from nexus.policies.allocation import REFUSAL_SECONDS, Ground, choose
-from nexus.policies.ports import ends, wish_of
 from events.catalog import AlertRaised, AlertResolved
 from events.envelope import Draft, Position
+from nexus.policies.allocation import REFUSAL_SECONDS, Ground, choose
 from nexus.policies.concerns import Concern, of_endpoints
-from nexus.policies.ports import choose
+from nexus.policies.ports import ends, wish_of
 from projections.conditions import Loss, instances_of, lost
 from projections.dependencies import with_needs
 from projections.health import Health
