@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 
 import msgspec
@@ -40,6 +41,7 @@ from tests.simulation.services import FIXED, POOL, SERVICES, changed, configurat
 from tests.simulation.witness import Witness, insist
 
 COMMAND_EVERY_SECONDS = 150.0
+TOLD_EVERY_SECONDS = 1_200.0
 CALM_SECONDS = 900.0
 LAST_FAILURES_SECONDS = 120.0
 SHUTDOWN_SECONDS = 120.0
@@ -72,7 +74,7 @@ class Simulation:
         ports = [*FIXED, *range(POOL.first, POOL.last + 1)]
         tasks = [name for name, service in SERVICES.items() if service.task]
         self.world = World(seed, faults or Faults(), SERVICES, tasks, ports)
-        self.dice = self.world.random
+        self.dice, self.speech = self.world.random, random.Random(seed)
         self.log = FaultyLog(self.world)
         self.witness = Witness(self.world, self.log)
         self.services = SERVICES
@@ -89,6 +91,7 @@ class Simulation:
         """The whole story; raises BrokenInvariantError, or whatever else goes wrong."""
         self.world.later(self.hours * 3600, self._calm_down)
         self._ask_later()
+        self._tell_later()
         while self.phase != "over":
             await self._life()
             self.world.pass_time(self.dice.random() * self.dice.choice((0.1, 3, 60)))
@@ -206,6 +209,17 @@ class Simulation:
     def _ask_later(self) -> None:
         self.world.later(self.world.some_seconds(COMMAND_EVERY_SECONDS), self._random_command)
 
+    def _tell_later(self) -> None:
+        """Services say of themselves what they offer; with dice of their own, so that the rest goes as it would."""
+        self.world.later(self.speech.expovariate(1 / TOLD_EVERY_SECONDS), self._tell)
+
+    def _tell(self) -> None:
+        if self.phase == "faults":
+            self._tell_later()
+            if self.platform is not None and self.platform.alive:
+                self.world.counts["endpoints are told"] += 1
+                self.platform.mailbox.post(Draft(told(self.speech)))
+
     def _random_command(self) -> None:
         if self.phase != "faults":
             return
@@ -217,9 +231,6 @@ class Simulation:
             self._lease()
         elif kind < 0.45:
             self._scale()
-        elif kind < 0.45 and self.platform is not None and self.platform.alive:
-            self.world.counts["endpoints are told"] += 1
-            self.platform.mailbox.post(Draft(told(self.dice)))
         else:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
