@@ -23,6 +23,16 @@ SOURCES: tuple[EndpointSource, ...] = ("openapi", "asyncapi", "graphql", "declar
 """An endpoint that is known by several is shown by the first of them."""
 
 
+IN_WORDS: dict[EndpointSource, str] = {
+    "declared": "its declaration",
+    "openapi": "its OpenAPI document",
+    "asyncapi": "its AsyncAPI document",
+    "graphql": "its GraphQL schema",
+    "health": "its health checks",
+    "traffic": "the requests to it",
+}
+"""By what endpoints become known."""
+
 NOT_SAID: frozenset[EndpointSource] = frozenset(["declared", "traffic"])
 """Sources that are not what a service says of itself."""
 

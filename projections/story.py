@@ -15,7 +15,6 @@ from events.catalog import (
     DeadlineReached,
     DocumentQuarantined,
     EndpointsDiscovered,
-    EndpointSource,
     Event,
     InstanceDecision,
     InstanceEvent,
@@ -58,6 +57,7 @@ from events.catalog import (
     Value,
 )
 from projections.conditions import INTERNAL
+from projections.endpoints import IN_WORDS
 from projections.health import Health
 from projections.services import Instance, how_it_ended
 from projections.state import State
@@ -106,17 +106,6 @@ PURPOSES = {
     "kill": "the time that {} had to stop is over",
     "restart": "the wait before the next try of {} is over",
 }
-
-
-SOURCES: dict[EndpointSource, str] = {
-    "declared": "its declaration",
-    "openapi": "its OpenAPI document",
-    "asyncapi": "its AsyncAPI document",
-    "graphql": "its GraphQL schema",
-    "health": "its health checks",
-    "traffic": "the requests to it",
-}
-"""By what endpoints become known."""
 
 
 def rule_in_words(rule: str) -> str:
@@ -272,7 +261,7 @@ def _measured(event: ResourcesMeasured) -> str:
 def _discovered(event: EndpointsDiscovered) -> str:
     count = number_of(len(event.endpoints) + event.omitted, "endpoint")
     broken = f"; its callers can't rely on {number_of(len(event.breaking), 'thing')} any more" if event.breaking else ""
-    return f"{event.service} has {count} by {SOURCES[event.source]}{broken}"
+    return f"{event.service} has {count} by {IN_WORDS[event.source]}{broken}"
 
 
 def _alert(event: AlertRaised) -> str:

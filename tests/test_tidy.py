@@ -26,6 +26,7 @@ LONGER_MODULES = {
     "nexus/controller.py": (600, "the founding document gives it 600 lines"),
 }
 STARTED_FROM_OUTSIDE = {
+    "projections.templates": "what the gateway learns of endpoints from requests",
     "nexus.main": "the `nexus` command",
     "nexus.platforms.simulated": "the world that simulations run in",
     "events.memory": "the log that simulations write to",
