@@ -60,7 +60,7 @@ class Gate:
     def __init__(self, app: ASGIApp, names: Names, tokens: Tokens) -> None:
         self.app, self.names, self.tokens = app, names, tokens
         self.requests = limits.Rate(300, 600)
-        self.failures = limits.Rate(1, 30)
+        self.failures = limits.Rate(1, 120)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its Caller in `scope["state"]["caller"]`."""

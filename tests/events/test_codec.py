@@ -41,6 +41,8 @@ def values(shape: inspect.Type) -> st.SearchStrategy[Any]:
             return st.dictionaries(values(key), values(value), max_size=3)
         case inspect.VarTupleType(item_type=item):
             return st.lists(values(item), max_size=3).map(tuple)
+        case inspect.TupleType(item_types=items):
+            return st.tuples(*map(values, items))
         case inspect.StructType(cls=struct, fields=fields):
             return st.builds(struct, **{it.name: values(it.type) for it in fields})
         case inspect.CustomType() | inspect.RawType():
