@@ -145,8 +145,8 @@ An error is one object on standard error: `type`, `title`, `status`, and where t
 
 | command | form |
 |---|---|
-| `up`, `start`, `stop`, `restart`, `pause`, `resume`, `scale`, `down`, `detach` | `{seq, done, problems}`: where the \
-wish was recorded, whether it came true, and if not why, by service; `up` has `url` too |
+| `up`, `start`, `stop`, `restart`, `pause`, `resume`, `scale`, `signal`, `down`, `detach` | `{seq, done, problems}`: \
+where the wish was recorded, whether it came true, and if not why, by service; `up` has `url` too |
 | `reload` | `{seq, done, problems, plan}` with the [plan](#plan); with `--dry-run` the plan alone |
 | `status` | [status](#status) |
 | `events` | [event](#event), one a line |

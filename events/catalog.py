@@ -22,7 +22,8 @@ RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
 EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
 Verb = Literal[
-    "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "scale", "reload", "lease", "release",
+    "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "signal", "scale", "reload", "lease",
+    "release",
     "mark", "unmark",
 ]  # fmt: skip
 
@@ -148,6 +149,9 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     task: bool = False
     replicas: int = 1
     replicas_max: int | None = None
+    reload_signal: str = ""
+    groups: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     digest: str = ""
     api: Api = Api()
     gateway: Exposure = Exposure()
@@ -392,10 +396,11 @@ class ConfigurationRefused(Event, frozen=True, kw_only=True):
 class CommandReceived(Event, frozen=True, kw_only=True):
     """Somebody asked for something; `command_id` makes asking twice the same as asking once.
 
-    `arguments` of `scale` are the wanted `instances`, those of `reload` say whether the configuration `changed`. Those
-    of `lease` and `release` name the lease: `lease`, and for the former perhaps `first` and `last` port and
-    `term_seconds`; those of `mark` and `unmark` name the incident: `incident`, and for the former its `first` and
-    `last` event.
+    `arguments` of `up` may be its `profiles`, joined by commas; those of `restart` say whether it is `rolling`, that of
+    `signal` names the `signal`, that of `scale` is the wanted number of `instances`, that of `reload` says whether the
+    configuration `changed`. Those of `lease` and `release` name the lease: `lease`, and for the former perhaps `first`
+    and `last` port and `term_seconds`; those of `mark` and `unmark` name the incident: `incident`, and for the former
+    its `first` and `last` event.
     """
 
     verb: Verb
@@ -712,6 +717,30 @@ class ResumeDecided(InstanceDecision, frozen=True, kw_only=True):
     run: int
 
 
+class SignalDecided(InstanceDecision, frozen=True, kw_only=True):
+    """A signal that does not ask to end is to be sent to the first process of a run."""
+
+    run: int
+    signal: str
+
+
+class RollingRestartStepped(InstanceDecision, frozen=True, kw_only=True):
+    """The run of one instance is replaced next, while the others serve."""
+
+    run: int
+
+
+class RollingRestartEnded(Decision, frozen=True, kw_only=True):
+    """Every run was replaced, or `problem` says why the others are left as they are."""
+
+    service: str
+    problem: str = ""
+
+    @property
+    def stream(self) -> str:
+        return f"service/{self.service}"
+
+
 class ScaleDecided(Decision, frozen=True, kw_only=True):
     """A service is to have so many instances from now on."""
 
@@ -771,6 +800,14 @@ class ShutdownCompleted(Decision, frozen=True, kw_only=True):
 
 
 Effectful = (
-    StartDecided | StopDecided | KillDecided | PauseDecided | ResumeDecided | PortChosen | PortReleased | LeaseGranted
+    StartDecided
+    | StopDecided
+    | KillDecided
+    | PauseDecided
+    | ResumeDecided
+    | SignalDecided
+    | PortChosen
+    | PortReleased
+    | LeaseGranted
 )
 """The decisions that something in the world has to carry out, and that therefore have an outcome."""

@@ -15,6 +15,7 @@ Action = Literal["start", "stop", "restart", "update", "declare", "forget"]
 LIVE = frozenset({
     "name", "category", "depends_on", "restart", "probe", "start_timeout_seconds", "stop_timeout_seconds",
     "stop_signal", "autostart", "replicas", "replicas_max", "api", "gateway",
+    "reload_signal", "groups", "profiles",
 })  # fmt: skip
 """The fields that are applied to what runs; every other one takes a new run."""
 
@@ -88,7 +89,7 @@ def _there(services: Services, after: Services) -> Iterator[Step]:
     for name, service in after.declared.items():
         known = services.declared.get(name)
         if known is None:
-            yield Step(name, *(("start", "it is new") if service.autostart else ("declare", "it is new")))
+            yield Step(name, *_new(after, service))
             continue
         renewing, live = changed_keys(known, service)
         runs = [it for it in services.instances.values() if it.service == name and it.run]
@@ -98,6 +99,14 @@ def _there(services: Services, after: Services) -> Iterator[Step]:
             how = "applied without a restart" if runs else "applied at its next start"
             yield Step(name, "update", f"its {_listed([*renewing, *live])} changed: {how}", (*renewing, *live))
         yield from _instances(services, after, name)
+
+
+def _new(after: Services, service: Service) -> tuple[Action, str]:
+    if not service.autostart:
+        return "declare", "it is new, and not started by itself"
+    if service.profiles and set(service.profiles).isdisjoint(after.profiles):
+        return "declare", f"it is new, and only for the profile {' or '.join(service.profiles)}"
+    return "start", "it is new"
 
 
 def _instances(before: Services, after: Services, name: str) -> Iterator[Step]:

@@ -156,6 +156,8 @@ def settled(state: State) -> bool:
 
 
 def _settled(state: State, instance: Instance) -> bool:
+    if instance.rolling or instance.signal:
+        return False
     if not instance.wanted:
         return not instance.run
     if instance.state in ("completed", "failed"):

@@ -22,6 +22,7 @@ from events.catalog import (
     RunExited,
     RunRefused,
     RunStarted,
+    SignalDecided,
     SignalSent,
     StartDecided,
     StopDecided,
@@ -40,7 +41,7 @@ class Decisions(msgspec.Struct, frozen=True):
 fold: Fold[Decisions] = Fold()
 
 
-@fold.on(StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, PortChosen, LeaseGranted)
+@fold.on(StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, SignalDecided, PortChosen, LeaseGranted)
 def _decided(decisions: Decisions, it: Recorded, event: Decision) -> Decisions:
     assert isinstance(event, Effectful)
     return Decisions({**decisions.pending, it.seq: event}, decisions.taken + 1)

@@ -15,6 +15,8 @@ from events.catalog import (
     ProbePassed,
     RestartScheduled,
     ResumeDecided,
+    RollingRestartEnded,
+    RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -22,6 +24,7 @@ from events.catalog import (
     RunStarted,
     Service,
     ServiceGivenUp,
+    SignalDecided,
     StartDecided,
     StopDecided,
 )
@@ -51,6 +54,8 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     state: InstanceState = "declared"
     wanted: bool = False
     paused: bool = False
+    signal: str = ""
+    rolling: bool = False
     run: Position = 0
     pid: int = 0
     started_at: Micros = 0
@@ -76,6 +81,15 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
         return int(self.name.rpartition(".")[2])
 
 
+class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rolling restart of a service: the instances whose turn came, and how it ended."""
+
+    asked: Position
+    stepped: tuple[str, ...] = ()
+    over: bool = False
+    problem: str = ""
+
+
 class Services(msgspec.Struct, frozen=True):
     """Everything declared, every instance, and which instance each live run belongs to.
 
@@ -87,6 +101,8 @@ class Services(msgspec.Struct, frozen=True):
     instances: dict[str, Instance] = {}
     runs: dict[Position, str] = {}
     scaled: dict[str, int] = {}
+    profiles: tuple[str, ...] = ()
+    rollouts: dict[str, Rollout] = {}
     new: tuple[str, ...] = ()
 
 
@@ -107,7 +123,8 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
         well_since=0, bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports,
-        paused=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0), answered=was.failures,
+        paused=False, signal="", rolling=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0),
+        answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
 
@@ -182,6 +199,31 @@ def _paused(services: Services, it: Recorded, event: PauseDecided) -> Services:
 @fold.on(ResumeDecided)
 def _resumed(services: Services, it: Recorded, event: ResumeDecided) -> Services:
     return changed(services, event.instance, state="running", since=it.at, changed=it.seq)
+
+
+@fold.on(SignalDecided)
+def _signalled(services: Services, it: Recorded, event: SignalDecided) -> Services:
+    return changed(services, event.instance, signal="", changed=it.seq)
+
+
+@fold.on(RollingRestartStepped)
+def _stepped(services: Services, it: Recorded, event: RollingRestartStepped) -> Services:
+    services = changed(
+        services, event.instance, rolling=False, bounce="its turn in a rolling restart", changed=it.seq
+    )  # fmt: skip
+    rollout = services.rollouts[event.service]
+    rollout = replace(rollout, stepped=(*rollout.stepped, event.instance))
+    return replace(services, rollouts={**services.rollouts, event.service: rollout})
+
+
+@fold.on(RollingRestartEnded)
+def _rolled(services: Services, _: Recorded, event: RollingRestartEnded) -> Services:
+    rollout = replace(services.rollouts[event.service], over=True, problem=event.problem)
+    instances = {
+        name: replace(it, rolling=False) if it.service == event.service and it.rolling else it
+        for name, it in services.instances.items()
+    }
+    return replace(services, instances=instances, rollouts={**services.rollouts, event.service: rollout})
 
 
 # -- a run ends ----------------------------------------------------------------------------------

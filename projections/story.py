@@ -38,6 +38,8 @@ from events.catalog import (
     ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
+    RollingRestartEnded,
+    RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -49,6 +51,7 @@ from events.catalog import (
     ScaleDecided,
     ServiceGivenUp,
     ShutdownCompleted,
+    SignalDecided,
     SignalSent,
     StartDecided,
     StopDecided,
@@ -75,6 +78,10 @@ RULES: dict[str, str] = {
     "restart.ladder": "a failed service is tried again after the delays of its restart policy, one delay for each try",
     "restart.given_up": "a service that failed more often than its restart policy allows stays down until started",
     "restart.asked": "it is to be replaced: somebody asked for a restart, or its declaration changed",
+    "signals.asked": "somebody asked for it; its process decides what it means",
+    "rolling.next": "all instances are well, so the run of the next one is replaced",
+    "rolling.done": "every run was replaced, and all instances are well",
+    "rolling.broken": "a replaced instance did not get well: the others keep their runs",
     "pausing.asked": "somebody asked for it to stand still; it is not checked meanwhile",
     "pausing.over": "somebody asked for it to go on",
     "health.unhealthy": "a service whose checks failed too often in a row is stopped and tried again",
@@ -164,6 +171,7 @@ VERBS = {
     "restart": "{} to restart",
     "pause": "{} to stand still",
     "resume": "{} to go on",
+    "signal": "signal {signal} to {}",
     "scale": "{} to have {instances} instances",
     "reload": "a changed nexus.toml to be applied",
     "lease": "the lease {lease}",
@@ -175,7 +183,7 @@ VERBS = {
 
 def _asked(event: CommandReceived) -> str:
     names = " and ".join(event.services) or "every service"
-    words = {"instances": "", "lease": "", "incident": "", "first": "", "last": "", **event.arguments}
+    words = {"signal": "", "instances": "", "lease": "", "incident": "", "first": "", "last": "", **event.arguments}
     return "somebody asked for " + VERBS[event.verb].format(names, **words)
 
 
@@ -315,6 +323,13 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     KillDecided: lambda it: f"end {it.instance} and everything it started by force",
     PauseDecided: lambda it: f"let {it.instance} and everything it started stand still",
     ResumeDecided: lambda it: f"let {it.instance} go on",
+    SignalDecided: lambda it: f"send signal {it.signal} to {it.instance}",
+    RollingRestartStepped: lambda it: f"replace the run of {it.instance} next",
+    RollingRestartEnded: lambda it: (
+        f"stop the rolling restart of {it.service}: {it.problem}"
+        if it.problem
+        else f"every run of {it.service} was replaced"
+    ),
     ScaleDecided: lambda it: f"run {number_of(it.instances, 'instance')} of {it.service}",
     RestartScheduled: _schedule,
     ServiceGivenUp: lambda it: f"give {it.instance} up after {number_of(it.failures, 'failure')}: it {it.reason}",

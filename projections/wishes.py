@@ -11,7 +11,7 @@ from events.envelope import Recorded
 from projections import services as runs
 from projections.changes import changed_keys, kept_scales
 from projections.dependencies import with_needs
-from projections.services import Instance, InstanceState, Services, declared_names
+from projections.services import Instance, InstanceState, Rollout, Services, declared_names
 
 replace = msgspec.structs.replace
 fold = runs.fold
@@ -78,11 +78,17 @@ def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services
         return _scaled(services, it, event.services[0], count) if isinstance(count, int) else services
     if event.verb == "reload":
         return _reloaded(services, it) if event.arguments.get("changed") else services
+    if event.verb == "signal":
+        return _told(services, it, event)
+    if event.verb == "restart" and event.arguments.get("rolling"):
+        return _rolling(services, it, event.services)
+    if event.verb == "up" and "profiles" in event.arguments:
+        services = replace(services, profiles=tuple(filter(None, str(event.arguments["profiles"]).split(","))))
     directly = set(event.services)
     if event.verb == "down":
         named = {instance.service for instance in services.instances.values()}
     elif event.verb in ("up", "start"):
-        asked = directly or {name for name, service in services.declared.items() if service.autostart}
+        asked = directly or {name for name in services.declared if starts_by_itself(services, name)}
         named = with_needs(services.declared, asked)
     else:
         named = directly
@@ -95,9 +101,37 @@ def _asked(services: Services, it: Recorded, event: CommandReceived) -> Services
     return replace(services, instances=instances)
 
 
+def starts_by_itself(services: Services, name: str) -> bool:
+    """Whether `nexus up` starts a service: one with profiles only where one of them is asked for."""
+    declared = services.declared[name]
+    return declared.autostart and (not declared.profiles or not set(declared.profiles).isdisjoint(services.profiles))
+
+
+def _told(services: Services, it: Recorded, event: CommandReceived) -> Services:
+    """A signal for the present runs of the named services."""
+    named, signal = set(event.services), str(event.arguments.get("signal", ""))
+    instances = {
+        name: replace(known, signal=signal, changed=it.seq) if known.service in named and known.run else known
+        for name, known in services.instances.items()
+    }
+    return replace(services, instances=instances)
+
+
+def _rolling(services: Services, it: Recorded, names: tuple[str, ...]) -> Services:
+    """Each present run of the named services is to be replaced, one after the other."""
+    instances = {
+        name: replace(known, rolling=known.run > 0, failures=0, answered=0, delayed=False, changed=it.seq)
+        if known.service in names and known.wanted and known.state != "failed"
+        else known
+        for name, known in services.instances.items()
+    }
+    rollouts = {**services.rollouts, **{name: Rollout(it.seq) for name in names if name in services.declared}}
+    return replace(services, instances=instances, rollouts=rollouts)
+
+
 def _reloaded(services: Services, it: Recorded) -> Services:
     """Whoever reloads wants what is new in the file, and what that needs."""
-    new = [name for name in services.new if services.declared[name].autostart]
+    new = [name for name in services.new if starts_by_itself(services, name)]
     named = with_needs(services.declared, new)
     instances = {
         name: _wish(services, instance, it, "start", False) if instance.service in named else instance
@@ -111,7 +145,7 @@ def _wish(services: Services, instance: Instance, it: Recorded, verb: str, direc
     if verb in ("pause", "resume"):
         paused = verb == "pause" and instance.wanted and instance.run > 0
         return replace(instance, paused=paused, changed=it.seq)
-    forgiven = replace(instance, failures=0, answered=0, delayed=False, changed=it.seq)
+    forgiven = replace(instance, failures=0, answered=0, delayed=False, rolling=False, changed=it.seq)
     if verb in ("stop", "down"):
         at_rest = instance.state in ("waiting", "failed", "completed")
         state: InstanceState = "stopped" if at_rest else instance.state

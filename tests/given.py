@@ -27,6 +27,7 @@ from events.catalog import (
     RunExited,
     RunStarted,
     Service,
+    SignalDecided,
     SignalSent,
     StartDecided,
     StopDecided,
@@ -108,6 +109,10 @@ class World:
                 yield Draft(
                     SignalSent(instance=it.event.instance, run=it.event.run, signal=it.event.signal, reached=1), it.seq
                 )
+            case SignalDecided(signal=signal):
+                yield Draft(
+                    SignalSent(instance=it.event.instance, run=it.event.run, signal=signal, reached=1), it.seq
+                )  # fmt: skip
             case PauseDecided() | ResumeDecided():
                 signal = "STOP" if isinstance(it.event, PauseDecided) else "CONT"
                 yield Draft(

@@ -125,7 +125,7 @@ def _setup() -> typer.Typer:
 
 COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "up": _run, "down": _wish, "status": _status, "start": _wish, "stop": _wish, "restart": _wish, "pause": _wish,
-    "resume": _wish, "scale": _wish, "reload": _reload, "detach": _wish,
+    "resume": _wish, "scale": _wish, "signal": _wish, "reload": _reload, "detach": _wish,
     "logs": _logs, "events": _story, "decisions": _story, "explain": _explain, "replay": _replay, "alerts": _status,
     "incidents": _incidents, "mark": _incidents, "unmark": _incidents,
     "resources": _resources,

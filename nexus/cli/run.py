@@ -48,6 +48,9 @@ def up(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="SERVICE", help="Only this service and what it needs.")
     ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", metavar="NAME", help="Start what is declared for this profile too.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start every service, each when what it needs is ready."""
@@ -57,7 +60,8 @@ def up(
     _refuse_unknown(configuration, services)
     for note in configuration.notes:
         print(f"nexus: {note}", file=sys.stderr)
-    wish = Wish(session.home, "up", services, quiet=session.json)
+    arguments = {"profiles": ",".join(profile)} if profile else None
+    wish = Wish(session.home, "up", services, session.json, arguments)
     pid = running_pid(session.home)
     if pid is None and not detached:
         _in_the_foreground(session, wish, configuration.path)

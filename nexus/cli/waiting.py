@@ -22,6 +22,7 @@ from projections.conditions import instances_of, is_internal, settled
 from projections.dependencies import with_needs
 from projections.history import History
 from projections.state import State
+from projections.wishes import starts_by_itself
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether the supervisor still lives, and told whom one waits for."""
@@ -106,6 +107,13 @@ class Wish:
         """The services that did not become what was wished, and why."""
         if self.verb in ("down", "detach", "stop"):
             return []
+        stopped = [
+            (name, f"the rolling restart was stopped: {rollout.problem}")
+            for name, rollout in state.services.rollouts.items()
+            if rollout.asked == self.seq and rollout.problem
+        ]
+        if stopped:
+            return stopped
         good = GOOD.get(self.verb, ("running", "completed"))
         return [
             (name, service.why or f"it is {service.state}")
@@ -115,12 +123,12 @@ class Wish:
 
     def wished(self, state: State) -> set[str]:
         """The services that the wish is about, with what they need where they start."""
-        if self.verb in ("pause", "resume", "scale"):
+        if self.verb in ("pause", "resume", "scale", "signal"):
             return set(self.services)
         if self.verb == "reload":
             return {it.service for it in state.services.instances.values() if it.wanted and it.run}
         declared = state.services.declared
-        named = self.services or [name for name, service in declared.items() if service.autostart]
+        named = self.services or [name for name in declared if starts_by_itself(state.services, name)]
         return {name for name in with_needs(declared, named) if not is_internal(state, name)}
 
     # -- telling ---------------------------------------------------------------------------------

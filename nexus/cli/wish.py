@@ -23,7 +23,7 @@ from projections.state import State
 app = commands()
 ENDS = {
     "start": "running", "restart": "running", "resume": "running", "pause": "paused", "stop": "stopped",
-    "down": "everything is stopped", "scale": "as many as asked for",
+    "down": "everything is stopped", "scale": "as many as asked for", "signal": "told",
 }  # fmt: skip
 """What a wish that was fulfilled has come to."""
 
@@ -41,9 +41,39 @@ def stop(context: typer.Context, services: Services, no_wait: NoWait = False, as
 
 
 @app.command()
-def restart(context: typer.Context, services: Services, no_wait: NoWait = False, as_json: Json = False) -> None:
+def restart(
+    context: typer.Context,
+    services: Services,
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="One instance after the other, each once the one before is well.")
+    ] = False,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
     """Stop services and start them again."""
-    _wish(context.obj, "restart", services, no_wait)
+    _wish(context.obj, "restart", services, no_wait, {"rolling": True} if rolling else None)
+
+
+@app.command()
+def signal(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="The service.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="[SIGNAL]", help="HUP, USR1 …; its reload_signal without.", show_default=False)
+    ] = "",
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Send a signal to the process of a service, for instance to let it read its own settings anew."""
+    session: Session = context.obj
+    known = known_service(session, service)
+    wanted = name.upper().removeprefix("SIG") or session.state().services.declared[known].reload_signal
+    if not wanted:
+        raise ProblemError(
+            f"{known} has no reload_signal", expected="the name of a signal",
+            next_step=f"name one: `nexus signal {known} HUP`, or add reload_signal to nexus.toml", kind="no-signal",
+        )  # fmt: skip
+    _wish(session, "signal", [known], no_wait, {"signal": wanted})
 
 
 @app.command()
@@ -97,7 +127,7 @@ def _wish(
     arguments: Mapping[str, str | int | float] | None = None,
 ) -> None:
     state = session.state()
-    services = list(dict.fromkeys(known_service(session, name) for name in names))
+    services = list(dict.fromkeys(known for name in names for known in _members(session, name)))
     pid = running_pid(session.home)
     if pid is None and (verb == "detach" or (verb == "down" and not state.services.runs)):
         session.told({"seq": state.seq, "done": True}, "no supervisor runs here, and nothing to stop")
@@ -112,6 +142,21 @@ def _wish(
             return
         final = wish.wait()
     _conclude(session, wish, final, unwatched=pid is None and verb != "down")
+
+
+def _members(session: Session, name: str) -> list[str]:
+    """The services that a name means: `@web` is every one of the group web."""
+    if not name.startswith("@"):
+        return [known_service(session, name)]
+    declared = session.state().services.declared.values()
+    found = [it.name for it in declared if name[1:] in it.groups]
+    if not found:
+        groups = sorted({f"@{group}" for it in declared for group in it.groups})
+        raise ProblemError(
+            f"there is no group {name!r}", expected=", ".join(groups) or "a service with `groups` in nexus.toml",
+            found=name, kind="no-such-group",
+        )  # fmt: skip
+    return found
 
 
 def _file_of(state: State) -> Path:

@@ -119,13 +119,20 @@ SERVICE = Keys("[services.NAME]", (
         "How long it may take to end when asked; then it is killed.", 'stop_timeout = "10s"'),
     Key("stop_signal", "TERM, INT, QUIT, HUP, USR1, USR2 or KILL", SERVICE_DEFAULTS.stop_signal,
         "The signal that asks it to end.", 'stop_signal = "INT"'),
+    Key("reload_signal", "HUP, USR1, USR2, INT, QUIT, TERM, WINCH, TTIN or TTOU", "none",
+        "The signal that `nexus signal SERVICE` sends to its process, so that it reads its own settings anew.",
+        'reload_signal = "HUP"'),
+    Key("groups", "a list of names", "none", "`nexus restart @web` means every service of the group web.",
+        'groups = ["web"]'),
+    Key("profiles", "a list of names", "none",
+        "`nexus up` starts it only with one of these profiles: `nexus up --profile dev`.", 'profiles = ["dev"]'),
     Key("instances", "a number from 1 to 1000, or a table", "1",
         "How many replicas run: `web.1`, `web.2` …, each on a port of its own.", "instances = 2"),
     Key("api", "false, the path of its document, a list of endpoints, or a table", "it is asked at the usual paths",
         "How it becomes known what it can be asked; false: it is never asked.", 'api = "/openapi.json"'),
     Key("gateway", "a table, or false to keep it to itself", "open to it where it has a TCP port",
         "How the gateway leads to it.", 'gateway = { sticky = true, timeout = "30s" }'),
-), not_yet=("priority", "schedule", "image", "reload_signal", "profiles"))  # fmt: skip
+), not_yet=("priority", "schedule", "image"))  # fmt: skip
 
 PORT = Keys("port and ports.NAME", (
     Key("fixed", "a number from 1 to 65535", "chosen by Nexus", "The number that it insists on.", "fixed = 5432"),

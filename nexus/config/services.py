@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -22,6 +22,7 @@ from nexus.config.templates import Template
 from nexus.config.values import is_port, range_of, seconds_of, words_of
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TOLD = ("HUP", "USR1", "USR2", "INT", "QUIT", "TERM", "WINCH", "TTIN", "TTOU")
 SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 CONDITIONS = ("started", "healthy", "completed")
 RESTART_WORDS = ("always", "on failure", "never")
@@ -102,7 +103,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         restart=_restart(reader),
         start_timeout_seconds=reader.seconds("start_timeout", DEFAULT.start_timeout_seconds, positive=True),
         stop_timeout_seconds=reader.seconds("stop_timeout", DEFAULT.stop_timeout_seconds),
-        stop_signal=_stop_signal(reader),
+        stop_signal=_signal(reader, "stop_signal", SIGNALS),
         environment=tuple(environment),
         autostart=reader.flag("autostart", DEFAULT.autostart),
         task=task,
@@ -110,6 +111,9 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         api=read_api(reader),
         gateway=read_exposure(reader, ports),
         replicas_max=most,
+        reload_signal=_signal(reader, "reload_signal", TOLD) if "reload_signal" in reader else "",
+        groups=_names(reader, "groups"),
+        profiles=_names(reader, "profiles"),
     )
     return Read(Private(service, environment), _needs(reader), notes)
 
@@ -144,11 +148,19 @@ def _category(reader: Reader) -> str:
     return category
 
 
-def _stop_signal(reader: Reader) -> str:
-    name = reader.text("stop_signal", DEFAULT.stop_signal).upper().removeprefix("SIG")
-    if name not in SIGNALS:
-        raise reader.malformed("stop_signal")
+def _signal(reader: Reader, key: str, known: Collection[str]) -> str:
+    name = reader.text(key, DEFAULT.stop_signal).upper().removeprefix("SIG")
+    if name not in known:
+        raise reader.malformed(key)
     return name
+
+
+def _names(reader: Reader, key: str) -> tuple[str, ...]:
+    names = reader.texts(key)
+    for place, name in enumerate(names):
+        if not NAME.fullmatch(name):
+            raise reader.malformed(key, place, found=described(name), next_step="Use small letters, digits, - and _.")
+    return names
 
 
 def _replicas(reader: Reader, ports: tuple[PortRequest, ...]) -> tuple[int, int | None, list[str]]:

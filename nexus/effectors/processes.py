@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from events.catalog import Decision, KillDecided, PauseDecided, ResumeDecided, RunRefused, StartDecided, StopDecided
+from events.catalog import (
+    Decision,
+    KillDecided,
+    PauseDecided,
+    ResumeDecided,
+    RunRefused,
+    SignalDecided,
+    StartDecided,
+    StopDecided,
+)
 from events.envelope import Draft, Position
 from nexus.platforms.base import Launch, Processes, Sockets
 
@@ -52,3 +61,8 @@ class ProcessEffector:
         """Let them go on."""
         assert isinstance(decision, ResumeDecided)
         return self.processes.signal(decision.run, decision.instance, "CONT", tree=True)
+
+    def tell(self, _: Position, decision: Decision) -> list[Draft]:
+        """Send a signal that does not ask to end."""
+        assert isinstance(decision, SignalDecided)
+        return self.processes.tell(decision.run, decision.instance, decision.signal)

@@ -31,7 +31,7 @@ WAIT_SECONDS_MAX = 120.0
 ANSWER_SECONDS = 10.0
 KEY_LENGTH_MAX = 100
 STEADY_SECONDS = 1.0
-ServiceVerb = Literal["start", "stop", "restart", "pause", "resume", "scale"]
+ServiceVerb = Literal["start", "stop", "restart", "pause", "resume", "scale", "signal"]
 EMPTY: Mapping[str, Value] = {}
 
 
@@ -49,6 +49,26 @@ class InstancesWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instances: Annotated[int, msgspec.Meta(ge=1, le=INSTANCES_MAX)]
 
 
+class RestartQuery(CommandQuery, frozen=True, forbid_unknown_fields=True):
+    """How long to wait, and whether one instance is replaced after the other."""
+
+    rolling: bool = False
+
+
+class SignalWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signal such as HUP; null is the service's `reload_signal`."""
+
+    signal: Literal["HUP", "USR1", "USR2", "INT", "QUIT", "TERM", "WINCH", "TTIN", "TTOU"] | None = None
+
+
+def _arguments(state: State, name: str, asked: Asked[OfService, Any]) -> Mapping[str, Value]:
+    if isinstance(asked.body, InstancesWanted):
+        return {"instances": asked.body.instances}
+    if isinstance(asked.body, SignalWanted):
+        return {"signal": asked.body.signal or state.services.declared[name].reload_signal}
+    return {"rolling": True} if isinstance(asked.query, RestartQuery) and asked.query.rolling else EMPTY
+
+
 async def command(
     verb: ServiceVerb,
     tail: Tail,
@@ -64,7 +84,7 @@ async def command(
     await tail.sync()
     if not queries.is_shown(tail.state, name):
         raise queries.no_such_service(tail.state, name)
-    arguments = {"instances": asked.body.instances} if isinstance(asked.body, InstancesWanted) else EMPTY
+    arguments = _arguments(tail.state, name, asked)
     seq = await submit(tail, caller, key, verb, services=(name,), arguments=arguments)
     if not asked.query.wait:
         return shown.Accepted(seq, None)
@@ -144,7 +164,7 @@ def settled(state: State, service: str, now: Micros) -> bool:
 def _settled(state: State, instance: Instance, now: Micros) -> bool:
     if not instance.wanted:
         return not instance.run
-    if instance.bounce or (instance.state == "running" and instance.paused):
+    if instance.bounce or instance.rolling or instance.signal or (instance.state == "running" and instance.paused):
         return False
     if instance.state == "waiting":
         return any(settled(state, name, now) for name, _ in unmet(state, instance))

@@ -52,9 +52,9 @@ def _command(verb: commands.ServiceVerb, summary: str, **more: Any) -> Operation
     """A command to the supervisor."""
     return Operation(
         name=f"{verb}_service", method="POST", path=f"/api/services/{{service}}/{verb}", tag="services",
-        summary=summary, role="operate", place=OfService, query=commands.CommandQuery, answer=shown.Accepted,
+        summary=summary, role="operate", place=OfService, answer=shown.Accepted,
         status=202, problems=(404, 409, 413, 503), sort="command", handler=partial(commands.command, verb),
-        **more,
+        **{"query": commands.CommandQuery, **more},
     )  # fmt: skip
 
 
@@ -67,7 +67,8 @@ OPERATIONS: tuple[Operation, ...] = (
          logs.logs, place=OfService, query=logs.LogsQuery),
     _command("start", "Start a service, and what it needs."),
     _command("stop", "Stop a service, after what needs it."),
-    _command("restart", "Replace the runs of a service."),
+    _command("restart", "Replace the runs of a service.", query=commands.RestartQuery),
+    _command("signal", "Send a signal to the process of a service.", body=commands.SignalWanted),
     _command("pause", "Let a service stand still."),
     _command("resume", "Let a paused service go on."),
     _command("scale", "Let a service have so many instances.", body=commands.InstancesWanted),

@@ -56,6 +56,9 @@ class Processes(Protocol):
     def signal(self, run: Position, instance: str, signal: str, *, tree: bool) -> list[Draft]:
         """Send `signal` ("TERM") to that run and to nothing else; with `tree` to all its descendants."""
 
+    def tell(self, run: Position, instance: str, signal: str) -> list[Draft]:
+        """Send a signal that does not ask to end to the first process of that run alone."""
+
     def adopt(self, run: Position, instance: str) -> list[Draft]:
         """What became of a run of an earlier supervisor.
 

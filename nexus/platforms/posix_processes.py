@@ -115,6 +115,13 @@ class PosixProcesses:
                 reached = whole.send(number)
         return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
+    def tell(self, run: Position, instance: str, signal: str) -> list[Draft]:
+        """Send a signal that does not ask to end to the service's own process, not to what it has started."""
+        watch, number = self._watched.get(run), getattr(signals, f"SIG{signal}", None)
+        process = self._system.look(watch.pid) if watch is not None and watch.pid else None
+        reached = len(self._system.send([process], number)) if process is not None and number is not None else 0
+        return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
+
     def adopt(self, run: Position, instance: str) -> list[Draft]:
         """What became of a run of an earlier supervisor; see `Processes.adopt`."""
         give_up_at = time.monotonic() + ADOPTION_WAIT_SECONDS

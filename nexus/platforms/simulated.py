@@ -110,10 +110,10 @@ class SimulatedProcesses:
         if self._world.chance(0.5):
             return [draft]
         self._untold[run] = draft
-        self._world.later(self._world.random.random() * NEWS_SECONDS, lambda: self.tell(run))
+        self._world.later(self._world.random.random() * NEWS_SECONDS, lambda: self.news(run))
         return []
 
-    def tell(self, run: Position) -> None:
+    def news(self, run: Position) -> None:
         """Post what is still to be said of a run."""
         draft = self._untold.pop(run, None)
         if draft is not None:
@@ -155,6 +155,12 @@ class SimulatedProcesses:
         elif process.main and not process.ignores_term:
             ends = (0, None) if world.chance(0.5) else (None, signal)
             world.later(world.random.random() * TERM_SECONDS, lambda: world.exit(process, *ends))
+
+    def tell(self, run: Position, instance: str, signal: str) -> list[Draft]:
+        """A signal that ends nobody."""
+        self._world.risk("before a signal")
+        reached = int(run in self._world.living)
+        return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
     def adopt(self, run: Position, instance: str) -> list[Draft]:
         """What became of a run: alive, over, or never begun."""
@@ -309,7 +315,7 @@ class SimulatedPlatform:
 
     def ended(self, process: Process) -> None:
         """Nothing is left of a run."""
-        self.processes.tell(process.run)
+        self.processes.news(process.run)
         self.mailbox.post(Draft(exited(process)))
 
     def answers_otherwise(self, process: Process) -> None:

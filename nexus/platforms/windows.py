@@ -108,6 +108,10 @@ class WindowsProcesses:
                 subprocess.Popen(command, creationflags=subprocess.DETACHED_PROCESS)
         return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=reached))]
 
+    def tell(self, run: Position, instance: str, signal: str) -> list[Draft]:
+        """There is no signal that does not ask to end: it reaches nobody."""
+        return [Draft(SignalSent(instance=instance, run=run, signal=signal, reached=0))]
+
     def adopt(self, run: Position, instance: str) -> list[Draft]:
         """What became of a run of an earlier supervisor; see `Processes.adopt`."""
         words = self._words(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from events.envelope import Draft, Micros, Recorded
-from nexus.policies import alerts, leases, pausing, ports, restart, shutdown, startup
+from nexus.policies import alerts, leases, pausing, ports, restart, rolling, shutdown, signals, startup
 from projections.state import State, evolve
 
 Policy = Callable[[State], Iterable[Draft]]
@@ -13,8 +13,10 @@ POLICIES: tuple[Policy, ...] = (
     restart.decide,
     ports.decide,
     leases.decide,
+    rolling.decide,
     shutdown.decide,
     pausing.decide,
+    signals.decide,
     startup.decide,
     alerts.decide,
 )

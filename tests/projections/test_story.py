@@ -44,6 +44,8 @@ from events.catalog import (
     ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
+    RollingRestartEnded,
+    RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
     RunExited,
@@ -56,6 +58,7 @@ from events.catalog import (
     Service,
     ServiceGivenUp,
     ShutdownCompleted,
+    SignalDecided,
     SignalSent,
     StartDecided,
     StopDecided,
@@ -200,6 +203,13 @@ TOLD: list[tuple[Event, str, str]] = [
     (
         PauseDecided(rule="r", instance="web.1", run=3), "web.1",
         "let web.1 and everything it started stand still",
+    ),
+    (SignalDecided(rule="r", instance="web.1", run=3, signal="HUP"), "web.1", "send signal HUP to web.1"),
+    (RollingRestartStepped(rule="r", instance="web.1", run=3), "web.1", "replace the run of web.1 next"),
+    (RollingRestartEnded(rule="r", service="web"), "web", "every run of web was replaced"),
+    (
+        RollingRestartEnded(rule="r", service="web", problem="web.1 exited"), "web",
+        "stop the rolling restart of web: web.1 exited",
     ),
     (ScaleDecided(rule="r", service="web", instances=3), "web", "run 3 instances of web"),
     (

@@ -146,7 +146,7 @@ def test_only_what_changed_is_touched() -> None:
         Step("old", "stop", "nexus.toml no longer has it"),
         Step("web", "restart", "its command changed", ("command", "stop_timeout")),
         Step("new", "start", "it is new"),
-        Step("later", "declare", "it is new"),
+        Step("later", "declare", "it is new, and not started by itself"),
         Step("calm", "update", "its stop_timeout changed: applied without a restart", ("stop_timeout",)),
     ]
     assert loaded(world, *files) == ["start new.1", "stop old.1", "stop web.1"]
@@ -224,3 +224,26 @@ def test_a_file_that_cannot_be_used_is_remembered_until_one_can() -> None:
     world.when(ConfigurationRefused(problem="nexus.toml:3: no"))
     world.when(reload(changed=False))
     assert world.state.supervisor.refused == ""
+
+
+# -- profiles ------------------------------------------------------------------------------------
+
+
+def test_a_service_with_profiles_starts_with_one_of_them() -> None:
+    """The profiles of the last `nexus up` that named some stand."""
+    debug = replace(service("debug"), profiles=("dev", "test"))
+    world = World(WEB, debug)
+    world.when(asked("up"))
+    assert world.states() == {"web.1": "running", "debug.1": "declared"}
+    world.when(CommandReceived(verb="up", arguments={"profiles": "dev"}))
+    assert world.states() == {"web.1": "running", "debug.1": "running"}
+    world.when(asked("stop", "debug"))
+    world.exits("debug.1", 0)
+    world.when(asked("up"))
+    assert world.states()["debug.1"] == "running"
+    other = replace(service("other"), profiles=("prod",))
+    more = replace(service("more"), profiles=("test", "dev"))
+    assert [(it.service, it.action, it.why) for it in planned(world, WEB, debug, other, more)] == [
+        ("other", "declare", "it is new, and only for the profile prod"), ("more", "start", "it is new"),
+    ]  # fmt: skip
+    assert loaded(world, WEB, debug, other, more) == ["start more.1"]

@@ -138,12 +138,15 @@ class Auditor:
             assert isinstance(count, int)
             self.scaled[event.services[0]] = count
             self._follow(event.services)
-        if event.verb in ("detach", "pause", "resume", "scale"):
+        if event.verb in ("detach", "pause", "resume", "scale", "signal"):
             return
         for name in self._named(event):
             for instance in self._instances(name):
                 story = self._story(instance)
-                story.wanted = event.verb not in ("down", "stop")
+                if not event.arguments.get("rolling"):
+                    story.wanted = event.verb not in ("down", "stop")
+                elif story.not_before == NEVER:
+                    continue
                 story.failures, story.not_before = 0, 0
 
     def _named(self, event: CommandReceived) -> set[str]:
@@ -205,6 +208,10 @@ class Auditor:
         insist(story.run == event.run, "a stop is for the run that lives", it)
         insist(story.paused == event.paused, "what stands still is let go on when it is to end", it)
         insist(not (story.paused and event.failure), "what stands still is not ended for its health", it)
+        if event.values.get("why") == "its turn in a rolling restart":
+            others = [it for name, it in self.stories.items() if name.rpartition(".")[0] == event.service]
+            turns = [it for it in others if it.stopping and it.stopping.values.get("why") == event.values["why"]]
+            insist(not turns, "a rolling restart replaces one instance at a time", it)
         story.stopping = event
 
     def pause_decided(self, it: Recorded, event: PauseDecided | ResumeDecided) -> None:

@@ -26,7 +26,7 @@ from events.errors import LogError
 from nexus.controller import Controller
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.simulated import SimulatedClock, SimulatedPlatform, SimulatedProcesses
-from nexus.policies import pausing, restart, shutdown, startup
+from nexus.policies import pausing, restart, rolling, shutdown, startup
 from nexus.policies import step as steps
 from nexus.policies.step import POLICIES, Policy, step
 from projections import services
@@ -263,6 +263,7 @@ MUTANTS = (
     Mutant("starts are edge-triggered", policies=instead(startup.decide, edge_triggered)),
     Mutant("tries are spread by chance", policies=instead(restart.decide, with_chance)),
     Mutant("nobody is killed", policies=without(shutdown.decide, KillDecided)),
+    Mutant("a rolling restart does not wait", changes=((rolling, "_is_well", lambda *_: True),)),
     Mutant("what is paused never goes on", policies=without(pausing.decide, ResumeDecided)),
     Mutant("the order of shutdown is ignored", changes=((shutdown, "_waits", lambda *_: False),)),
     Mutant("policies are asked once", changes=((steps, "PASSES_MAX", 1),)),

@@ -18,6 +18,7 @@ from events.catalog import (
     PortChosen,
     PortReleased,
     ResumeDecided,
+    SignalDecided,
     StartDecided,
     StopDecided,
     SupervisorStarted,
@@ -48,8 +49,8 @@ SHUTDOWN_SECONDS = 120.0
 ROUNDS_FOR_AN_ANSWER = 5
 EVENTS_SHOWN = 40
 
-VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "pause", "resume", "up", "down", "detach")
-WEIGHTS = (6, 4, 6, 5, 2, 3, 1, 1)
+VERBS: tuple[Verb, ...] = ("start", "stop", "restart", "pause", "resume", "signal", "up", "down", "detach")
+WEIGHTS = (6, 4, 10, 5, 2, 1, 3, 1, 1)
 
 
 class Summary(msgspec.Struct):
@@ -150,6 +151,7 @@ class Simulation:
             KillDecided: runs.kill,
             PauseDecided: runs.pause,
             ResumeDecided: runs.resume,
+            SignalDecided: runs.tell,
             PortChosen: leases.hold,
             PortReleased: leases.release,
             LeaseGranted: leases.grant,
@@ -235,7 +237,9 @@ class Simulation:
             verb = self.dice.choices(VERBS, WEIGHTS)[0]
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
             self.world.counts[f"command {verb}"] += 1
-            self.ask(verb, *(() if verb in ("up", "down", "detach") else named))
+            rolling = {"rolling": True} if verb == "restart" and self.dice.random() < 0.5 else {}
+            more: dict[str, Value] = {"signal": "HUP"} if verb == "signal" else {**rolling}
+            self.ask(verb, *(() if verb in ("up", "down", "detach") else named), **more)
 
     def _lease(self) -> None:
         """Somebody asks for a port of their own, or gives one back."""
