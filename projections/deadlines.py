@@ -139,7 +139,7 @@ def _reached(deadlines: Deadlines, _: Recorded, event: DeadlineReached) -> Deadl
 @fold.on(CommandReceived)
 def _asked(deadlines: Deadlines, _: Recorded, event: CommandReceived) -> Deadlines:
     """A wish ends the waiting between two tries."""
-    if event.verb not in ("up", "down", "start", "stop", "restart"):
+    if event.verb not in ("up", "down", "start", "stop", "restart") or event.arguments.get("rolling"):
         return deadlines
     named = set(event.services)
     over = [key for key in deadlines.by_key if key.startswith("restart:") and (not named or _service(key) in named)]

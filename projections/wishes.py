@@ -120,8 +120,8 @@ def _told(services: Services, it: Recorded, event: CommandReceived) -> Services:
 def _rolling(services: Services, it: Recorded, names: tuple[str, ...]) -> Services:
     """Each present run of the named services is to be replaced, one after the other."""
     instances = {
-        name: replace(known, rolling=known.run > 0, failures=0, answered=0, delayed=False, changed=it.seq)
-        if known.service in names and known.wanted and known.state != "failed"
+        name: replace(known, rolling=True, failures=0, answered=0, changed=it.seq)
+        if known.service in names and known.wanted and known.run
         else known
         for name, known in services.instances.items()
     }

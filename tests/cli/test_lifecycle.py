@@ -114,7 +114,7 @@ def test_only_what_changed_is_touched(project: Project) -> None:
 
 def test_groups_profiles_and_signals(project: Project) -> None:
     """A group is all its services, a profile starts what is declared for it, a signal reaches the process itself."""
-    assert project.in_state("debug.1", "declared")
+    assert project.state().services.instances["debug.1"].state == "declared"
     assert project.nexus("up", "-d", "--profile", "dev").returncode == 0
     assert project.in_state("debug.1", "running")
     assert project.nexus("start", "@some").stdout.splitlines()[-1] == "told, debug: running"

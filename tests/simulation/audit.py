@@ -145,7 +145,7 @@ class Auditor:
                 story = self._story(instance)
                 if not event.arguments.get("rolling"):
                     story.wanted = event.verb not in ("down", "stop")
-                elif story.not_before == NEVER:
+                elif not story.run:
                     continue
                 story.failures, story.not_before = 0, 0
 

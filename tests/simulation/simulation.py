@@ -238,6 +238,7 @@ class Simulation:
             named = self.dice.sample(sorted(self.services), self.dice.randint(1, 2))
             self.world.counts[f"command {verb}"] += 1
             rolling = {"rolling": True} if verb == "restart" and self.dice.random() < 0.5 else {}
+            named = ["store", "worker"] if rolling else named
             more: dict[str, Value] = {"signal": "HUP"} if verb == "signal" else {**rolling}
             self.ask(verb, *(() if verb in ("up", "down", "detach") else named), **more)
 
