@@ -199,6 +199,12 @@ def test_hidden_values(was: str, steps: int) -> None:
     assert loaded(world, replace(WEB, digest="b")) == ["stop web.1"][:steps]
 
 
+def test_a_key_of_two_fields_is_named_once() -> None:
+    """How many run and how many may run are both `instances`."""
+    world = up(WEB)
+    assert planned(world, replace(WEB, replicas=2, replicas_max=4))[0].keys == ("instances",)
+
+
 def test_several_keys_in_words() -> None:
     """They are joined as people do."""
     world = up(WEB)
