@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from events.errors import LogError
+from events.schema import migrate
 from events.verify import verify
 from projections.bundles import FORMAT, MANIFEST, Manifest, Packed
 from projections.history import History
@@ -25,8 +27,20 @@ RATIO_MAX = 100
 """A bundle may be this many times its own size, or small: more is no bundle, but an attempt to fill a disk."""
 
 PART_BYTES = 1 << 20
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError, ValueError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 """What zipfile says of a file that is none, or half of one."""
+
+
+SCHEMA_SQL = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name <> '_sqlite_migrations'"
 
 
 class BundleError(Exception):
@@ -38,7 +52,7 @@ class BundleError(Exception):
 
 
 def unpack(path: Path, home: Path) -> Manifest:
-    """Unpack a bundle into an empty folder and check it; returns what was packed. Raises BundleError and OSError."""
+    """Unpack a bundle into an empty folder and check it; returns what was packed. Raises BundleError."""
     try:
         with zipfile.ZipFile(path) as bundle:
             manifest = _manifest(path, bundle)
@@ -46,7 +60,7 @@ def unpack(path: Path, home: Path) -> Manifest:
             for name, packed in manifest.files.items():
                 _extract(path, bundle, home, name, packed)
     except DAMAGE as error:
-        raise BundleError(path, "a zip file that `nexus bundle` made", f"a damaged file: {error}") from error
+        raise BundleError(path, "a zip file that `nexus bundle` made", f"what can't be unpacked: {error}") from error
     _check_chain(path, home, manifest)
     return manifest
 
@@ -107,6 +121,9 @@ def _check_chain(path: Path, home: Path, manifest: Manifest) -> None:
     """The events vouch for each other, up to the head that was packed; what was wrong then may be wrong now."""
     expected = "the events that were recorded"
     try:
+        for name in manifest.files:
+            if name.endswith(".db"):
+                _check_schema(path, home / name)
         found = verify(home)
         new = [problem for problem in found.problems if problem not in manifest.problems]
         if new:
@@ -118,3 +135,14 @@ def _check_chain(path: Path, home: Path, manifest: Manifest) -> None:
         raise BundleError(path, expected, f"what is no history: {error}") from error
     if (found.head.seq, found.head.hash.hex()) != (manifest.last, manifest.head):
         raise BundleError(path, f"event {manifest.last} as the last one, as {MANIFEST} says", f"event {found.head.seq}")
+
+
+def _check_schema(path: Path, file: Path) -> None:
+    """The tables of a log and nothing else: a view in the place of a table could answer with anything, or never."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as ours:
+        migrate(ours)
+        known = {*ours.execute(SCHEMA_SQL)}
+    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as theirs:
+        strange = [row for row in theirs.execute(SCHEMA_SQL) if row not in known]
+    if strange:
+        raise BundleError(path, "the tables of a log and no others", f"{strange[0][0]} {strange[0][1]}"[:100])

@@ -185,7 +185,7 @@ def with_sql(files: Files, folder: Path, sql: str) -> Files:
     with sqlite3.connect(path, isolation_level=None) as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(sql)
+        connection.executescript(sql)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     return {**files, "events-000001.db": path.read_bytes()}
@@ -197,6 +197,10 @@ def with_manifest(files: Files, **changes: Any) -> Files:
 
 
 OTHER_PID = "UPDATE events SET data = replace(replace(data, '4012', '4013'), '4021', '4022')"
+VIEW = """
+ALTER TABLE events RENAME TO others;
+CREATE VIEW events AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT others.* FROM others, c;
+"""
 CHANGES: dict[str, tuple[Callable[[Files, Path], Files], str]] = {
     "a log was changed": (lambda it, _: {**it, "logs/database.1.log": b"READY"}, "one that was changed since"),
     "an event was changed": (
@@ -221,7 +225,10 @@ CHANGES: dict[str, tuple[Callable[[Files, Path], Files], str]] = {
     "its tables are others": (
         lambda it, to: consistent(with_sql(it, to, "DROP TABLE carried_streams")), "what is no history",
     ),
-    "there is no database": (lambda it, _: consistent({**it, "events-000001.db": b"x" * 4096}), "can't be opened"),
+    "a view instead of its events": (
+        lambda it, to: consistent(with_sql(it, to, VIEW)), "table others",
+    ),
+    "there is no database": (lambda it, _: consistent({**it, "events-000001.db": b"x" * 4096}), "what is no history"),
     "a file is missing": (
         lambda it, _: {name: content for name, content in it.items() if name != "events.head"}, "events-000001.db",
     ),
