@@ -140,7 +140,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
 
 ON_BUNDLES = (
     "status", "logs", "events", "decisions", "explain", "replay", "alerts", "incidents", "resources", "endpoints",
-    "ports", "lease", "graph", "query", "export", "bundle", "verify", "version",
+    "route", "ports", "lease", "graph", "query", "export", "bundle", "verify", "version",
 )  # fmt: skip
 """The commands that read the history, and so a bundle too."""
 

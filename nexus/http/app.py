@@ -46,7 +46,7 @@ class Api:
         self.streams = Streams()
         self.feed = Feed(self.tail, self.streams)
         self.sessions = Sessions(tokens, Codes(home))
-        self.commands, self.heavy = Rate(10, 50), Rate(5, 20)
+        self.commands, self.heavy = Rate(10, 50), Rate(10, 50)
         self.actions: dict[str, Action] = {
             "health": self._health, "who": self.sessions.who, "redeem": self.sessions.redeem,
             "list": self.sessions.list, "add": self.sessions.add, "revoke": self.sessions.revoke,
