@@ -121,8 +121,7 @@ class Exposure(msgspec.Struct, frozen=True, omit_defaults=True):
     open: bool = True
     port: str | None = None
     sticky: bool = False
-    handover: bool = False
-    drain_seconds: float = 10.0
+    drain_seconds: float = 5.0
     limits: tuple[RouteLimit, ...] = ()
 
 
@@ -513,6 +512,10 @@ class SignalSent(RunEvent, frozen=True, kw_only=True):
     reached: int
 
 
+class RunDrained(RunEvent, frozen=True, kw_only=True):
+    """Nobody is led to a run any more, and no request is under way to it."""
+
+
 class ProbePassed(RunEvent, frozen=True, kw_only=True):
     """A run was found well: its first answer, or the first good one after failures."""
 
@@ -684,6 +687,13 @@ class StartDecided(InstanceDecision, frozen=True, kw_only=True):
     attempt: int = 0
     ports: dict[str, int] = {}
     ready_by: int | None = None
+
+
+class DrainDecided(InstanceDecision, frozen=True, kw_only=True):
+    """A run is to end: nobody is led to it any more, and who is with it may finish until `until`."""
+
+    run: int
+    until: int
 
 
 class StopDecided(InstanceDecision, frozen=True, kw_only=True):

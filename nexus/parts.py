@@ -14,6 +14,8 @@ from nexus.config.files import Configuration
 from nexus.config.resolve import Ports, Resolved
 from nexus.gateway import service as gateway
 from nexus.http import service as api
+from nexus.platforms.listen import socket_of
+from nexus.sensors.drains import UnderWay, asked_over
 from projections.conditions import API, GATEWAY, GUIDE
 from projections.leases import lease_name
 from projections.state import State
@@ -53,6 +55,11 @@ def gateway_url(state: State) -> str:
     """Where the gateway answers, or is going to."""
     leases = (it for it in state.leases.by_name.values() if it.holder == f"{GATEWAY}.1" and it.state != "released")
     return next((f"{it.name.partition('/')[2]}://localhost:{it.port}" for it in leases), "")
+
+
+def under_way(home: Path) -> UnderWay:
+    """How many requests are under way, as the gateway of a home says."""
+    return asked_over(socket_of(home, gateway.SOCKET))
 
 
 class Nudge:

@@ -44,6 +44,7 @@ from nexus.platforms.sockets import ancestors, marked
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.configuration import watch_file
+from nexus.sensors.drains import DrainSensor
 from nexus.sensors.endpoints import EndpointSensor
 from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
@@ -83,8 +84,10 @@ class Supervisor:
         self.endpoints = EndpointSensor(self.platform.mailbox.post, home)
         self.operator = Operator(self.controller.submit, self._known, self._plan, self._reload, os.getpid(), version)
         self.nudge = parts.Nudge()
+        self.drains = DrainSensor(self.platform.mailbox.post, parts.under_way(home))
         self.controller.subscribers += [
-            self.probes.follow, self.endpoints.follow, self._keep_snapshots, self.nudge.tell
+            self.probes.follow, self.endpoints.follow, self._keep_snapshots, self.nudge.tell,
+            self.drains.follow
         ]  # fmt: skip
         self._kept_at = state.seq
 
@@ -214,6 +217,7 @@ class Supervisor:
             await self.probes.close()
             await self.endpoints.close()
             self.nudge.close()
+            await self.drains.close()
             self.controller.stop(os.getpid())
             self.history.keep(self.controller.state)
             self.log.close()

@@ -126,6 +126,8 @@ def waits_for(state: State, instance: Instance) -> str:
     if instance.state == "starting":
         health = state.health.by_instance.get(instance.name)
         return f"its first good answer ({health.detail})" if health and health.detail else "its first good answer"
+    if instance.state == "running" and instance.draining:
+        return "requests under way to end"
     if instance.state == "running" and not instance.wanted:
         names = ", ".join(one.name for one in dependents_alive(state, instance.service))
         return f"{names} to end first" if names else "its turn to stop"

@@ -10,6 +10,7 @@ from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
     DeadlineReached,
+    DrainDecided,
     LeaseEnded,
     LeaseReviewScheduled,
     ProbePassed,
@@ -37,7 +38,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True):
-    """Deadlines by key: `ready:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, and the keys of alerts."""
+    """Deadlines by key: `ready:web.1`, `drain:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, alert keys."""
 
     by_key: dict[str, Deadline] = {}
 
@@ -69,8 +70,13 @@ def _start(deadlines: Deadlines, it: Recorded, event: StartDecided) -> Deadlines
 
 @fold.on(StopDecided)
 def _stop(deadlines: Deadlines, it: Recorded, event: StopDecided) -> Deadlines:
-    deadlines = _without(deadlines, f"ready:{event.instance}")
+    deadlines = _without(deadlines, f"ready:{event.instance}", f"drain:{event.instance}")
     return _with(deadlines, it, f"kill:{event.instance}", event.kill_at, event.run)
+
+
+@fold.on(DrainDecided)
+def _drain(deadlines: Deadlines, it: Recorded, event: DrainDecided) -> Deadlines:
+    return _with(deadlines, it, f"drain:{event.instance}", event.until, event.run)
 
 
 @fold.on(RestartScheduled)
@@ -116,7 +122,8 @@ def _ready(deadlines: Deadlines, _: Recorded, event: ProbePassed) -> Deadlines:
 
 @fold.on(RunExited, RunRefused, RunAbandoned)
 def _ended(deadlines: Deadlines, _: Recorded, event: RunEvent) -> Deadlines:
-    return _without_of(deadlines, event.run, f"ready:{event.instance}", f"kill:{event.instance}")
+    keys = (f"{purpose}:{event.instance}" for purpose in ("ready", "drain", "kill"))
+    return _without_of(deadlines, event.run, *keys)
 
 
 @fold.on(ConfigurationLoaded)

@@ -13,6 +13,8 @@ from projections.state import State
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1", "localhost": "127.0.0.1"}  # noqa: S104
 """Where to reach what listens on all addresses."""
 
+ON_ITS_WAY = ("waiting", "starting", "stopping")
+
 
 class Upstream(msgspec.Struct, frozen=True):
     """An instance that may be asked, and where."""
@@ -63,13 +65,13 @@ def upstreams(state: State, service: str) -> list[Upstream]:
 
 
 def _answers(state: State, instance: Instance) -> bool:
-    return instance.state == "running" and state.health.status(instance.name) != "unhealthy"
+    return instance.state == "running" and not instance.draining and state.health.status(instance.name) != "unhealthy"
 
 
 def soon(state: State, service: str, since: Micros) -> bool:
     """Whether somebody will answer shortly: an instance that is wanted is on its way, and was not before `since`."""
     return any(
-        it.wanted and not it.delayed and it.since >= since and it.state in ("waiting", "starting", "stopping")
+        it.wanted and not it.delayed and (it.draining or (it.since >= since and it.state in ON_ITS_WAY))
         for it in instances_of(state, service)
     )
 

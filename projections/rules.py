@@ -27,6 +27,7 @@ RULES: dict[str, str] = {
     "shutdown.undeclared": "nexus.toml no longer has it, and nothing that needs it runs any more",
     "shutdown.down": "somebody asked for everything to stop; whatever needs a service stops before it",
     "shutdown.detach": "somebody asked the supervisor to go and to leave the services running",
+    "gateway.drained": "nobody is led to it any more, so it ends and another run takes its place",
     "shutdown.grace": "a service that was asked to stop has its stop timeout to do so, then it is ended by force",
     "ports.fixed": "nexus.toml asks for this port",
     "ports.stable": "a service gets the port with the best score: the one it had, its first guess, or a free one",

@@ -8,6 +8,7 @@ import msgspec
 
 from events.catalog import (
     DeadlineReached,
+    DrainDecided,
     KillDecided,
     PauseDecided,
     PortRefused,
@@ -19,6 +20,7 @@ from events.catalog import (
     RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
+    RunDrained,
     RunExited,
     RunRefused,
     RunStarted,
@@ -44,9 +46,9 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     `run` is the present run, 0 without one. `failures` in a row count up to the last time that it stayed well, and
     `answered` of them have been answered by a decision; `delayed` says that the next try is still to wait. `well_since`
     is when its good answers began, 0 while they are not good. `bounce` says why the present run is to be replaced,
-    `stopped_by` is the last decision to end it. `changed` is the last event that may call for a decision: whatever is
-    decided next was caused by it. `problem` says in words what went wrong last. `paused` is a wish
-    about the present run.
+    `draining` is the decision to lead nobody to it any more, `stopped_by` the last one to end it. `changed` is the last
+    event that may call for a decision: whatever is decided next was caused by it. `problem` says in words what went
+    wrong last. `paused` is a wish about the present run.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     restarts: int = 0
     bounce: str = ""
     killed: bool = False
+    draining: Position = 0
+    drained: bool = False
     stopped_by: Position = 0
     stop_failure: str = ""
     problem: str = ""
@@ -122,8 +126,8 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     was = services.instances[event.instance]
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
-        well_since=0, bounce="", delayed=False, killed=False, stopped_by=0, stop_failure="", ports=event.ports,
-        paused=False, signal="", rolling=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0),
+        well_since=0, bounce="", delayed=False, killed=False, draining=0, drained=False, stopped_by=0,
+        stop_failure="", ports=event.ports, paused=False, signal="", rolling=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0),
         answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
@@ -156,8 +160,8 @@ def _found(services: Services, it: Recorded, event: RunAdopted) -> Services:
     runs = {run: name for run, name in services.runs.items() if name != event.instance}
     instance = replace(
         was, state="running", since=it.at, run=event.run, pid=event.pid, started_at=it.at, ready_at=0, well_since=0,
-        bounce="its decision was lost with a damaged log", delayed=False, killed=False, stopped_by=0, stop_failure="",
-        ports={}, changed=it.seq,
+        bounce="its decision was lost with a damaged log", delayed=False, killed=False, draining=0, drained=False,
+        stopped_by=0, stop_failure="", ports={}, changed=it.seq,
     )  # fmt: skip
     return _with(replace(services, runs={**runs, event.run: event.instance}), instance)
 
@@ -227,6 +231,18 @@ def _rolled(services: Services, _: Recorded, event: RollingRestartEnded) -> Serv
 
 
 # -- a run ends ----------------------------------------------------------------------------------
+
+
+@fold.on(DrainDecided)
+def _draining(services: Services, it: Recorded, event: DrainDecided) -> Services:
+    return changed(services, event.instance, draining=it.seq, drained=False, changed=it.seq)
+
+
+@fold.on(RunDrained)
+def _drained(services: Services, it: Recorded, event: RunDrained) -> Services:
+    if services.runs.get(event.run) != event.instance or not services.instances[event.instance].draining:
+        return services
+    return changed(services, event.instance, drained=True, changed=it.seq)
 
 
 @fold.on(StopDecided)

@@ -14,6 +14,7 @@ from events.catalog import (
     ConfigurationRefused,
     DeadlineReached,
     DocumentQuarantined,
+    DrainDecided,
     EndpointsDiscovered,
     Event,
     InstanceDecision,
@@ -42,6 +43,7 @@ from events.catalog import (
     RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
+    RunDrained,
     RunExited,
     RunRefused,
     RunStarted,
@@ -68,6 +70,7 @@ from projections.state import State
 
 PURPOSES = {
     "ready": "the time that {} had to get ready is over",
+    "drain": "the time that requests under way to {} had to end is over",
     "kill": "the time that {} had to stop is over",
     "restart": "the wait before the next try of {} is over",
 }
@@ -277,6 +280,8 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     LeaseEnded: _lease_ended,
     PortReleased: lambda it: f"let port {it.port} of {it.lease} go",
     StartDecided: _start,
+    DrainDecided: lambda it: f"{it.instance} is drained: nobody is led to it any more",
+    RunDrained: lambda it: f"no request is under way to {it.instance}",
     StopDecided: _stop,
     KillDecided: lambda it: f"end {it.instance} and everything it started by force",
     PauseDecided: lambda it: f"let {it.instance} and everything it started stand still",

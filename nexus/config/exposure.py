@@ -27,16 +27,10 @@ def read_exposure(reader: Reader, ports: tuple[PortRequest, ...]) -> Exposure:
     port = inner.text("port", "") or None
     if port and port not in tcp:
         raise inner.malformed("port", next_step=f"It has {', '.join(tcp)}.")
-    handover = inner.flag("handover", DEFAULT.handover)
-    if handover and any(port.fixed for port in ports):
-        raise inner.wrong(
-            "handover", expected="ports that Nexus chooses", found="a fixed one, which only one run can have at a time",
-            next_step='Give the port "auto", or leave handover out.',
-        )  # fmt: skip
     everywhere = _limit(inner, "/*")
     limits = [everywhere] if everywhere != RouteLimit() else []
     return Exposure(
-        port=port, sticky=inner.flag("sticky", DEFAULT.sticky), handover=handover,
+        port=port, sticky=inner.flag("sticky", DEFAULT.sticky),
         drain_seconds=inner.seconds("drain", DEFAULT.drain_seconds), limits=(*limits, *_routes(inner)),
     )  # fmt: skip
 

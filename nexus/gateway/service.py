@@ -20,6 +20,9 @@ from nexus.platforms.listen import socket_of
 from projections.conditions import GATEWAY, GUIDE, INTERNAL
 
 DELAYS_SECONDS = (0.0, 0.2, 1.0, 2.0, 4.0)
+SOCKET = "-gateway"
+"""What the gateway's own socket is for, as part of its name."""
+
 NAMES, PAGE = "names", "page"
 Ports = Mapping[str, int]
 
@@ -70,7 +73,7 @@ def gateway_command(
     folder = home / "gateway"
     folder.mkdir(mode=0o700, exist_ok=True)
     request = declared(settings, services)[GATEWAY].ports[0]
-    admin = socket_of(home, "-gateway")
+    admin = socket_of(home, SOCKET)
     plan = Plan(
         host=request.host, port=ports[request.name], names=guide[NAMES], page=guide[PAGE],
         admin=str(admin or ""), folder=folder, hosts=settings.gateway_hosts, tls=settings.gateway_tls,

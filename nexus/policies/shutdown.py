@@ -8,6 +8,7 @@ import msgspec
 
 from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
 from events.envelope import Draft, Position
+from nexus.policies.draining import drain, drained, drains_first
 from projections.conditions import Loss, dependents_alive, insisted_on, instances_of, is_internal, lost
 from projections.leases import lease_name
 from projections.services import Instance
@@ -35,10 +36,18 @@ def decide(state: State) -> Iterator[Draft]:
         if instance.state in ("starting", "running", "paused"):
             reason = _why_stop(state, instance, losses)
             if reason and (reason.urgent or not _waits(state, instance, losses)):
-                yield Draft(_stop(state, instance, reason), reason.cause)
+                yield from _end(state, instance, reason)
         elif instance.state == "stopping" and not instance.killed and _overdue(state, instance, "kill"):
             yield Draft(_kill(state, instance), instance.changed)
     yield from _finish(state)
+
+
+def _end(state: State, instance: Instance, reason: Reason) -> Iterator[Draft]:
+    """Ask a run to end; one that somebody may be with is drained first."""
+    if not instance.draining and drains_first(state, instance):
+        yield Draft(drain(state, instance, reason.rule, reason.values), reason.cause)
+    elif not instance.draining or reason.failure or drained(state, instance):
+        yield Draft(_stop(state, instance, reason), max(reason.cause, instance.changed))
 
 
 def _waits(state: State, instance: Instance, losses: dict[str, Loss]) -> bool:
@@ -60,7 +69,7 @@ def _undisturbed(state: State, losses: dict[str, Loss]) -> set[str]:
     return {
         it.name
         for it in state.services.instances.values()
-        if it.state == "running" and it.wanted and not it.bounce and it.service not in losses
+        if it.state == "running" and it.wanted and not it.bounce and not it.draining and it.service not in losses
         and it.name not in unwell and it.name not in moved
     }  # fmt: skip
 
@@ -74,7 +83,10 @@ def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
         return Reason(rule, _latest(state, instance))
     if instance.bounce:
         return Reason("restart.asked", instance.changed, {"why": instance.bounce}, urgent=True)
-    return _why_failed(state, instance) or _why_lost(state, instance, losses) or _why_moved(state, instance)
+    why = _why_failed(state, instance) or _why_lost(state, instance, losses) or _why_moved(state, instance)
+    if why is None and instance.draining:
+        return Reason("gateway.drained", instance.changed, {"why": "nobody is led to it any more"}, urgent=True)
+    return why
 
 
 def _latest(state: State, instance: Instance) -> Position:

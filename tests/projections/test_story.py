@@ -20,6 +20,7 @@ from events.catalog import (
     ConfigurationRefused,
     DeadlineReached,
     DocumentQuarantined,
+    DrainDecided,
     Endpoint,
     EndpointsDiscovered,
     Event,
@@ -48,6 +49,7 @@ from events.catalog import (
     RollingRestartStepped,
     RunAbandoned,
     RunAdopted,
+    RunDrained,
     RunExited,
     RunRefused,
     RunStarted,
@@ -196,6 +198,11 @@ TOLD: list[tuple[Event, str, str]] = [
         StartDecided(rule="r", instance="web.1", ports={"main": 80, "metrics": 81}, attempt=2), "web.1",
         "start web.1 on port 80, port 81 (metrics) again, try 2",
     ),
+    (
+        DrainDecided(rule="r", instance="web.1", run=3, until=4), "web.1",
+        "web.1 is drained: nobody is led to it any more",
+    ),
+    (RunDrained(instance="web.1", run=3), "web.1", "no request is under way to web.1"),
     (StopDecided(rule="r", instance="web.1", run=3), "web.1", "stop web.1 with signal TERM"),
     (
         StopDecided(rule="r", instance="web.1", run=3, signal="INT", failure="is unhealthy"), "web.1",

@@ -47,7 +47,7 @@ SERVICES = {
         _service("edge", ports=(PortRequest(fixed=8080),), depends_on={"web": "healthy"}),
         _service("cron", ports=(), probe=None, depends_on={"core": "started"}, restart=Restart(when="on failure")),
         _service("report", task=True, probe=None, ports=(), autostart=False, depends_on={"database": "healthy"}),
-        _service("gateway", category="internal", stop_timeout_seconds=2.0),
+        _service("nexus-gateway", category="internal", stop_timeout_seconds=2.0),
     )
 }  # fmt: skip
 
@@ -81,6 +81,6 @@ def _change(dice: random.Random, service: Service) -> dict[str, Service]:
         return {service.name: service} if service.name in ("web", "queue") else {}
     elif kind == 3:
         service = replace(service, environment=("DEBUG",))
-    elif kind == 4 and service.name in ("queue", "auth", "gateway"):
+    elif kind == 4 and service.name in ("queue", "auth", "nexus-gateway"):
         service = replace(service, ports=(*service.ports, PortRequest(name="extra")))
     return {service.name: service}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from events.catalog import (
     CommandReceived,
     Decision,
+    DrainDecided,
     KillDecided,
     LeaseEnded,
     LeaseGranted,
@@ -19,6 +21,7 @@ from events.catalog import (
     PortReleased,
     ResumeDecided,
     SignalDecided,
+    RunDrained,
     StartDecided,
     StopDecided,
     SupervisorStarted,
@@ -116,7 +119,7 @@ class Simulation:
             self.log, platform.clock, platform.mailbox, platform.processes, self._effects(), state, self.policies
         )
         self.witness.takes_over(state)
-        self.controller.subscribers += [platform.probes.follow, self._answered, self.witness.recorded]
+        self.controller.subscribers += [platform.probes.follow, self._answered, self._drains, self.witness.recorded]
         platform.mailbox.before_wait = self._idle
         try:
             loaded = None if state.services.declared == self.services else configuration(self.services)
@@ -207,6 +210,18 @@ class Simulation:
         if self.tasks and self.platform is not None:
             self.platform.mailbox.others_wait = ROUNDS_FOR_AN_ANSWER
             self.tasks = {task for task in self.tasks if not task.done() or task.exception()}
+
+    def _drains(self, state: State, events: Sequence[Recorded]) -> None:
+        """Requests under way end sooner or later, if the supervisor lives to see it."""
+        for it in events:
+            if isinstance(it.event, DrainDecided):
+                self.world.counts["runs are drained"] += 1
+                seconds = 0.4 + self.world.some_seconds(2.0)
+                self.world.later(seconds, partial(self._drained, self.platform, it.event, it.seq))
+
+    def _drained(self, platform: SimulatedPlatform | None, event: DrainDecided, seq: Position) -> None:
+        if platform is not None and platform is self.platform and platform.alive:
+            platform.mailbox.post(Draft(RunDrained(instance=event.instance, run=event.run), seq))
 
     def _ask_later(self) -> None:
         self.world.later(self.world.some_seconds(COMMAND_EVERY_SECONDS), self._random_command)

@@ -209,7 +209,7 @@ class Witness:
             above = [other for other, it in self._declared.items() if name in it.depends_on]
             if self._going and self._declared[name].category == "internal":
                 above = [other for other, it in self._declared.items() if it.category != "internal"]
-            own = self._declared[name].stop_timeout_seconds + 0.5
+            own = self._declared[name].stop_timeout_seconds + self._declared[name].gateway.drain_seconds + 0.5
             self._grace[name] = own + max((self._grace_of(other) for other in above), default=0.0)
         return self._grace[name]
 
@@ -236,7 +236,7 @@ class Witness:
         insist(not self.state.services.runs, "a shutdown leaves no run behind", self.state.services.runs)
 
 
-_FITTING = {"ready": ("starting",), "kill": ("stopping",), "restart": ("waiting",)}
+_FITTING = {"ready": ("starting",), "drain": ("running",), "kill": ("stopping",), "restart": ("waiting",)}
 
 
 def _gone(state: State) -> set[str]:
