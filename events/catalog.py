@@ -115,6 +115,24 @@ class RouteLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout_seconds: float | None = None
 
 
+class RouteUse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was asked of one route in a while.
+
+    `statuses` counts by class, `2` for 200 to 299; `latencies` by quarter of a power of two of microseconds; `callers`
+    by the first word of their User-Agent.
+    """
+
+    service: str
+    method: str
+    path: str
+    count: int
+    statuses: dict[int, int] = {}
+    latencies: dict[int, int] = {}
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    callers: dict[str, int] = {}
+
+
 class Exposure(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the gateway leads to a service; `sticky` keeps a caller with one instance, `port` None means the main one."""
 
@@ -529,6 +547,14 @@ class ProbeFailed(RunEvent, frozen=True, kw_only=True):
     failures: int
     limit: int = 3
     detail: str
+
+
+class TrafficObserved(Event, frozen=True, kw_only=True):
+    """What the gateway was asked in a while of `seconds`; `lost` requests are not counted in it."""
+
+    seconds: float
+    routes: tuple[RouteUse, ...] = ()
+    lost: int = 0
 
 
 # -- observations: ports -------------------------------------------------------------------------

@@ -50,6 +50,7 @@ from nexus.sensors.operator import Operator
 from nexus.sensors.probes import ProbeSensor
 from nexus.sensors.resources import ResourceSensor
 from nexus.sensors.sockets import SocketSensor
+from nexus.sensors.traffic import traffic_of
 from projections.changes import Plan
 from projections.history import SNAPSHOT_EVERY, History
 from projections.services import Instance
@@ -157,6 +158,9 @@ class Supervisor:
         return found
 
     async def _answer(self, payload: bytes, peer: Peer) -> bytes:
+        if traffic := traffic_of(payload):
+            self.platform.mailbox.post(Draft(traffic))
+            return b"{}"
         return await self.operator.answer(payload, peer.user)
 
     def _interrupted(self) -> None:

@@ -127,8 +127,8 @@ def _starting(services: Services, it: Recorded, event: StartDecided) -> Services
     services = changed(
         services, event.instance, state="starting", since=it.at, run=it.seq, pid=0, started_at=it.at, ready_at=0,
         well_since=0, bounce="", delayed=False, killed=False, draining=0, drained=False, stopped_by=0,
-        stop_failure="", ports=event.ports, paused=False, signal="", rolling=False, changed=it.seq, restarts=was.restarts + (event.attempt > 0),
-        answered=was.failures,
+        stop_failure="", ports=event.ports, paused=False, signal="", rolling=False, changed=it.seq,
+        restarts=was.restarts + (event.attempt > 0), answered=was.failures,
     )  # fmt: skip
     return replace(services, runs={**services.runs, it.seq: event.instance})
 

@@ -23,6 +23,7 @@ from projections import (
     resources,
     services,
     supervisor,
+    traffic,
     wishes,
 )
 from projections.fold import Fold
@@ -44,6 +45,7 @@ class State(msgspec.Struct, frozen=True):
     deadlines: deadlines.Deadlines = deadlines.Deadlines()
     decisions: decisions.Decisions = decisions.Decisions()
     alerts: alerts.Alerts = alerts.Alerts()
+    traffic: traffic.Traffic = traffic.Traffic()
     resources: resources.Resources = resources.Resources()
     endpoints: endpoints.Endpoints = endpoints.Endpoints()
 
@@ -60,6 +62,7 @@ FOLDS: dict[str, Fold[Any]] = {
     "deadlines": deadlines.fold,
     "decisions": decisions.fold,
     "alerts": alerts.fold,
+    "traffic": traffic.fold,
     "resources": resources.fold,
     "endpoints": endpoints.fold,
 }

@@ -59,6 +59,7 @@ from events.catalog import (
     StopDecided,
     SupervisorStarted,
     SupervisorStopped,
+    TrafficObserved,
     Value,
 )
 from projections.conditions import INTERNAL
@@ -272,6 +273,10 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     PortClosed: lambda it: f"{it.protocol} port {it.port} was closed on {it.address}",
     EndpointsDiscovered: _discovered,
     DocumentQuarantined: lambda it: f"what {it.service} says of itself at {it.path} can't be used: {it.reason}",
+    TrafficObserved: lambda it: (
+        f"the gateway was asked {number_of(sum(use.count for use in it.routes), 'time')} in {it.seconds:.0f} s"
+        + (f"; {it.lost} more were not counted" if it.lost else "")
+    ),
     PortHeld: lambda it: f"port {it.port} is held for {it.lease}",
     PortRefused: _port_refused,
     PortChosen: lambda it: f"hold port {it.port} for {it.lease}",

@@ -141,7 +141,7 @@ MISDIRECTED = "421: this gateway answers to localhost and NAME.localhost only; g
 
 def _by_host(name: str) -> Json:
     """A service that is called by a name of its own has no prefix, whatever the caller says."""
-    return _marked(name, {"delete": ["X-Forwarded-Prefix"]})
+    return _marked(name, {"delete": ["X-Forwarded-Prefix"]}, below="")
 
 
 def _below(name: str) -> list[Json]:
@@ -153,15 +153,16 @@ def _below(name: str) -> list[Json]:
     bare = {"path_regexp": {"name": "bare", "pattern": f"^/{SERVICE}$"}, "method": ["GET", "HEAD"]}
     return [
         {"handler": "subroute", "routes": [{"match": [bare], "handle": [slash], "terminal": True}]},
-        _marked(name, {"set": {"X-Forwarded-Prefix": [f"/{name}"]}}),
+        _marked(name, {"set": {"X-Forwarded-Prefix": [f"/{name}"]}}, below=name),
         {"handler": "rewrite", "strip_path_prefix": f"/{name}"},
     ]  # fmt: skip
 
 
-def _marked(name: str, request: Json) -> Json:
-    """What the log of requests says of one: which service, and who called."""
+def _marked(name: str, request: Json, below: str) -> Json:
+    """What the log of requests says of one: which service, below which prefix, and who called."""
     append = [
         {"handler": "log_append", "key": "service", "value": name},
+        {"handler": "log_append", "key": "prefix", "value": below},
         {"handler": "log_append", "key": "caller", "value": "{http.request.header.User-Agent}"},
     ]
     return {"handler": "subroute", "routes": [{"handle": [*append, {"handler": "headers", "request": request}]}]}

@@ -44,6 +44,7 @@ class Guide:
     def __init__(self, home: Path, page_port: int, version: str) -> None:
         self.history, self.page_port, self.version = History(home), page_port, version
         self.state: State = self.history.at()
+        self.routed = frozenset(routed(self.state))
         self.news = asyncio.Event()
         self._refusing = socket.socket()
         self._refusing.bind((HERE, 0))
@@ -55,6 +56,7 @@ class Guide:
             try:
                 for recorded in self.history.reader.read(self.state.seq):
                     self.state = evolve(self.state, recorded)
+                self.routed = frozenset(routed(self.state))
             except Exception:
                 logger.exception("the log could not be followed; it is tried again")
             try:

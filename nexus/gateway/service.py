@@ -23,7 +23,7 @@ DELAYS_SECONDS = (0.0, 0.2, 1.0, 2.0, 4.0)
 SOCKET = "-gateway"
 """What the gateway's own socket is for, as part of its name."""
 
-NAMES, PAGE = "names", "page"
+NAMES, PAGE, USAGE = "names", "page", "usage"
 Ports = Mapping[str, int]
 
 
@@ -47,7 +47,7 @@ def declared(settings: Settings, services: Mapping[str, Service]) -> dict[str, S
     restart = Restart(delays_seconds=DELAYS_SECONDS, attempts_max=1_000_000, stop_dependents=False)
     guide = Service(
         name=GUIDE, command=("{python}", "-m", "nexus.gateway"), category=INTERNAL, restart=restart,
-        ports=(PortRequest(PAGE), PortRequest(NAMES, protocol="udp")),
+        ports=(PortRequest(PAGE), PortRequest(NAMES, protocol="udp"), PortRequest(USAGE, protocol="udp")),
         probe=Probe(kind="http", target="/health", port=PAGE, interval_seconds=2.0, timeout_seconds=1.0),
     )  # fmt: skip
     proxy = Service(
@@ -59,7 +59,7 @@ def declared(settings: Settings, services: Mapping[str, Service]) -> dict[str, S
 
 def guide_command(home: Path, ports: Ports) -> tuple[str, ...]:
     """The command line of the guide."""
-    words = (word for name in (NAMES, PAGE) for word in (f"--{name}", str(ports[name])))
+    words = (word for name in (NAMES, PAGE, USAGE) for word in (f"--{name}", str(ports[name])))
     return (sys.executable, "-m", "nexus.gateway", "--home", str(home), *words)
 
 
@@ -75,7 +75,7 @@ def gateway_command(
     request = declared(settings, services)[GATEWAY].ports[0]
     admin = socket_of(home, SOCKET)
     plan = Plan(
-        host=request.host, port=ports[request.name], names=guide[NAMES], page=guide[PAGE],
+        host=request.host, port=ports[request.name], names=guide[NAMES], usage=guide[USAGE], page=guide[PAGE],
         admin=str(admin or ""), folder=folder, hosts=settings.gateway_hosts, tls=settings.gateway_tls,
         exposed=plan_exposures(services),
     )  # fmt: skip

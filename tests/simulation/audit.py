@@ -11,6 +11,7 @@ from events.catalog import (
     CommandReceived,
     ConfigurationLoaded,
     Decision,
+    DrainDecided,
     Event,
     KillDecided,
     LogOpened,
@@ -22,6 +23,7 @@ from events.catalog import (
     ResumeDecided,
     RunAbandoned,
     RunAdopted,
+    RunDrained,
     RunExited,
     RunRefused,
     RunStarted,
@@ -55,6 +57,7 @@ class Story(msgspec.Struct):
     failures: int = 0
     not_before: Micros = 0
     stopping: StopDecided | None = None
+    drain_until: Micros = 0
     wanted: bool = False
     paused: bool = False
 
@@ -212,7 +215,21 @@ class Auditor:
             others = [it for name, it in self.stories.items() if name.rpartition(".")[0] == event.service]
             turns = [it for it in others if it.stopping and it.stopping.values.get("why") == event.values["why"]]
             insist(not turns, "a rolling restart replaces one instance at a time", it)
+        in_time = event.failure or not story.drain_until or it.at >= story.drain_until
+        insist(in_time, "who is with a run that is drained has time to finish", (it, story))
         story.stopping = event
+
+    def drain_decided(self, it: Recorded, event: DrainDecided) -> None:
+        """A run is drained once, and is given the time that is declared."""
+        story = self._story(event.instance)
+        insist(story.run == event.run and not story.drain_until, "a run is drained once", it)
+        story.drain_until = event.until
+
+    def drained(self, it: Recorded, event: RunDrained) -> None:
+        """Nobody is there any more."""
+        story = self._story(event.instance)
+        if story.run == event.run and story.drain_until:
+            story.drain_until = it.at
 
     def pause_decided(self, it: Recorded, event: PauseDecided | ResumeDecided) -> None:
         """What runs is paused, what is paused goes on."""
@@ -237,6 +254,7 @@ class Auditor:
         service = self.declared.get(event.service)
         self._stayed(it, story, event.service)
         story.run, story.stopping, story.well_since, story.paused = 0, None, 0, False
+        story.drain_until = 0
         if failed and service and story.wanted:
             self._fails(it, story, service)
 
@@ -281,7 +299,8 @@ def _handlers() -> dict[type[Event], Callable[..., None]]:
     of = Auditor
     return {
         ConfigurationLoaded: of.loaded, CommandReceived: of.asked, RestartScheduled: of.scheduled,
-        StartDecided: of.start_decided, StopDecided: of.stop_decided, KillDecided: of.kill_decided,
+        StartDecided: of.start_decided, StopDecided: of.stop_decided,
+        DrainDecided: of.drain_decided, RunDrained: of.drained, KillDecided: of.kill_decided,
         ServiceGivenUp: of.given_up, RunStarted: of.started, RunAdopted: of.adopted, RunExited: of.ended,
         RunRefused: of.ended, RunAbandoned: of.ended, ProbePassed: of.passed, ProbeFailed: of.unwell,
         PortRefused: of.port_refused, PauseDecided: of.pause_decided, ResumeDecided: of.pause_decided,

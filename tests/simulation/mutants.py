@@ -257,6 +257,7 @@ MUTANTS = (
     Mutant("nothing is given up", policies=without(restart.decide, ServiceGivenUp)),
     Mutant("what was given up starts again", policies=seeing(startup.decide, failed_may_start)),
     Mutant("dependents are not stopped", changes=((shutdown, "_why_lost", lambda *_: None),)),
+    Mutant("a drain is not waited for", changes=((shutdown, "drained", lambda *_: True),)),
     Mutant("dependencies are ignored", changes=((startup, "unmet", lambda *_: []),)),
     Mutant("failures are never forgotten", changes=((services, "_forgiven", lambda _, __, it: it),)),
     Mutant("the ladder is ignored", policies=seeing(startup.decide, undelayed)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from events.catalog import Service, StartDecided, StopDecided
+from events.catalog import DeadlineReached, Service, StartDecided, StopDecided
 from events.envelope import Micros, Position, Recorded
 from nexus.controller import Controller
 from nexus.platforms.simulated_world import SECOND, Process, World
@@ -66,6 +66,8 @@ class Witness:
         for it in events:
             if isinstance(it.event, StopDecided):
                 self._stop_in_order(it.event)
+            elif isinstance(it.event, DeadlineReached):
+                insist(it.at >= it.event.due, "no deadline is reached before its moment", it)
         self.state = state
 
     # -- when a run begins -----------------------------------------------------------------------
