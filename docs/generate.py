@@ -24,7 +24,7 @@ from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
 from nexus.registry.whole import ChangeView
-from projections import alert_views, changes, endpoint_views, event_views, incident_views, views
+from projections import alert_views, changes, endpoint_views, event_views, incident_views, traffic, views
 from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
@@ -158,6 +158,7 @@ where the wish was recorded, whether it came true, and if not why, by service; `
 | `alerts` | [alerts](#alerts) |
 | `graph` | [graph](#graph) |
 | `endpoints` | [endpoints](#endpoints) |
+| `endpoints --usage` | [usage](#usage) |
 | `endpoints diff` | `{from, to, breaking, changes}`: two positions, how many changes break callers, and a list of \
 [changes](#change-of-an-endpoint) |
 | `route explain` | [route](#route) |
@@ -200,6 +201,7 @@ FORMS: dict[str, Struct] = {
     "graph": views.GraphView,
     "incidents": incident_views.IncidentsView,
     "endpoints": endpoint_views.EndpointsView,
+    "usage": traffic.TrafficView,
     "change of an endpoint": ChangeView,
     "route": endpoint_views.TakenView,
     "ports": views.PortsView,

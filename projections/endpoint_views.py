@@ -14,6 +14,7 @@ from projections.endpoints import SOURCES, Known
 from projections.moments import iso
 from projections.paths import Kind, Route
 from projections.state import State
+from projections.traffic import TrafficView, UsageView, usage, used
 from projections.views import gateway_url
 
 
@@ -35,7 +36,7 @@ class EndpointView(msgspec.Struct, frozen=True):
     path: str
     source: EndpointSource
     health: Literal["unknown", "healthy", "failing"]
-    usage: None
+    usage: UsageView | None
     name: str
     summary: str
     since: str
@@ -105,7 +106,7 @@ def endpoints(state: State, service: str | None = None) -> EndpointsView:
         state.seq,
         iso(state.at),
         GatewayView(gateway) if gateway else None,
-        [_endpoint(it) for it in state.endpoints.known(service)],
+        [_endpoint(state, it) for it in state.endpoints.known(service)],
         [one for name in _names(state, service) for one in _documents(state, name)],
         [
             ConflictView(it.kind, _route(it.first), _route(it.second), it.witness)
@@ -125,15 +126,23 @@ def taken(state: State, method: str, url: str) -> TakenView:
     return TakenView(state.seq, iso(state.at), it.method, it.path, it.by, it.instances, it.others, it.why)
 
 
+def traffic(state: State, service: str | None = None) -> TrafficView:
+    """What was asked of one service or of all through the gateway."""
+    known = state.traffic
+    since = iso(known.since) if known.since else None
+    return TrafficView(state.seq, iso(state.at), known.lost, since, usage(known, service))
+
+
 def _names(state: State, service: str | None) -> list[str]:
     return [name for name in state.endpoints.by_service if service in (None, name)]
 
 
-def _endpoint(it: Known) -> EndpointView:
+def _endpoint(state: State, it: Known) -> EndpointView:
     endpoint = it.endpoint
+    use = state.traffic.routes.get(f"{it.service} {endpoint.method} {endpoint.path}")
     return EndpointView(
-        it.service, endpoint.method, endpoint.path, it.source, "unknown", None, endpoint.name, endpoint.summary,
-        iso(it.since),
+        it.service, endpoint.method, endpoint.path, it.source, "unknown", used(use) if use else None, endpoint.name,
+        endpoint.summary, iso(it.since),
     )  # fmt: skip
 
 

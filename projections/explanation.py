@@ -9,7 +9,7 @@ import msgspec
 
 from events.catalog import Decision, Rejected, StartDecided, Value
 from events.envelope import Position, Recorded
-from projections import story
+from projections import rules, story
 from projections.moments import iso
 
 Get = Callable[[Position], Recorded | None]
@@ -74,7 +74,7 @@ def explanation(seq: Position, get: Get, caused_by: CausedBy, end_of: EndOf = la
         subject=story.subject(event),
         summary=story.sentence(event),
         rule=rule,
-        rule_in_words=story.rule_in_words(rule) if rule else "",
+        rule_in_words=rules.rule_in_words(rule) if rule else "",
         values=event.values if isinstance(event, Decision) else {},
         rejected=event.rejected if isinstance(event, Decision) else (),
         causes=_causes(chain),

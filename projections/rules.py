@@ -45,3 +45,8 @@ RULES: dict[str, str] = {
     "alerts.over": "what the alert was about is over",
 }  # fmt: skip
 """Every rule that a policy can name, and what it says."""
+
+
+def rule_in_words(rule: str) -> str:
+    """What a rule says; a rule of another version of Nexus is named as it is."""
+    return RULES.get(rule, f"the rule {rule}, which this version of Nexus does not know")

@@ -77,11 +77,6 @@ PURPOSES = {
 }
 
 
-def rule_in_words(rule: str) -> str:
-    """What a rule says; a rule of another version of Nexus is named as it is."""
-    return RULES.get(rule, f"the rule {rule}, which this version of Nexus does not know")
-
-
 def subject(event: Event) -> str:
     """What an event is about: an instance, a service, a port, or Nexus itself."""
     if isinstance(event, InstanceEvent | InstanceDecision):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -138,14 +138,18 @@ class TrafficView(msgspec.Struct, frozen=True):
     routes: list[UsageView]
 
 
-def usage(traffic: Traffic, service: str = "") -> Iterator[UsageView]:
+def used(it: Use) -> UsageView:
+    """What was asked of one route."""
+    p50, p95, p99 = (round(percentile(it.latencies, share) * 1000, 3) for share in (0.5, 0.95, 0.99))
+    return UsageView(
+        it.service, it.method, it.path, it.count, it.statuses.get(5, 0),
+        {f"{status}xx": count for status, count in sorted(it.statuses.items())}, p50, p95, p99,
+        it.received_bytes, it.sent_bytes, it.callers, [it.hours.get(hour, 0) for hour in range(24)],
+        iso(it.first_at), iso(it.last_at),
+    )  # fmt: skip
+
+
+def usage(traffic: Traffic, service: str | None = None) -> list[UsageView]:
     """The routes that were asked, the busiest first."""
-    for it in sorted(traffic.routes.values(), key=lambda use: (-use.count, use.service, use.path, use.method)):
-        if service in ("", it.service):
-            p50, p95, p99 = (round(percentile(it.latencies, share) * 1000, 3) for share in (0.5, 0.95, 0.99))
-            yield UsageView(
-                it.service, it.method, it.path, it.count, it.statuses.get(5, 0),
-                {f"{status}xx": count for status, count in sorted(it.statuses.items())}, p50, p95, p99,
-                it.received_bytes, it.sent_bytes, it.callers, [it.hours.get(hour, 0) for hour in range(24)],
-                iso(it.first_at), iso(it.last_at),
-            )  # fmt: skip
+    uses = sorted(traffic.routes.values(), key=lambda use: (-use.count, use.service, use.path, use.method))
+    return [used(it) for it in uses if service in (None, it.service)]

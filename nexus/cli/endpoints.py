@@ -16,6 +16,7 @@ from projections import endpoint_views, views
 from projections.conflicts import TOLD
 from projections.endpoint_views import ConflictView, EndpointView
 from projections.state import State
+from projections.traffic import TrafficView
 
 app = commands()
 endpoints = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
@@ -29,13 +30,24 @@ MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 @endpoints.callback()
-def show(context: typer.Context, service: Service = "", at: At = "", as_json: Json = False) -> None:
+def show(
+    context: typer.Context,
+    service: Service = "",
+    usage: Annotated[bool, typer.Option("--usage", help="How each is used through the gateway, the busiest first.")] = (
+        False
+    ),
+    at: At = "",
+    as_json: Json = False,
+) -> None:
     """Show what every service can be asked, and how that is known."""
     if context.invoked_subcommand:
         return
     session: Session = context.obj
     state = session.state(at)
     _check(state, service)
+    if usage:
+        _show_usage(session, endpoint_views.traffic(state, service or None))
+        return
     shown = endpoint_views.endpoints(state, service or None)
     if session.json:
         output.emit(shown)
@@ -51,6 +63,24 @@ def show(context: typer.Context, service: Service = "", at: At = "", as_json: Js
             say(f"{paint('warning')}: {one.service}{one.path} can't be used: {one.problem}")
     for it in shown.conflicts:
         _tell_conflict(it)
+
+
+def _show_usage(session: Session, shown: TrafficView) -> None:
+    if session.json:
+        output.emit(shown)
+        return
+    if not shown.routes:
+        say("nothing was asked through the gateway yet; it is counted each minute")
+        return
+    rows = [
+        [it.service, it.method, it.path, str(it.count), str(it.errors),
+         *(f"{it_ms:.1f}" for it_ms in (it.p50_ms, it.p95_ms, it.p99_ms)), ", ".join(list(it.callers)[:3])]
+        for it in shown.routes
+    ]  # fmt: skip
+    for line in table(["SERVICE", "METHOD", "PATH", "COUNT", "5XX", "P50 MS", "P95 MS", "P99 MS", "CALLERS"], rows):
+        print(line)
+    if shown.lost:
+        say(f"{shown.lost} requests were not counted")
 
 
 def _path(it: EndpointView) -> str:

@@ -20,7 +20,7 @@ from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.status import show_status
-from projections import story
+from projections import rules, story
 from projections.moments import iso
 from projections.state import State, evolve_all
 
@@ -141,7 +141,7 @@ def _turn(before: State, events: list[Recorded], after: State) -> Turn:
         changes=story.changes(before, after),
         decisions=[
             Decided(
-                it.seq, it.event.kind(), story.sentence(it.event), it.event.rule, story.rule_in_words(it.event.rule),
+                it.seq, it.event.kind(), story.sentence(it.event), it.event.rule, rules.rule_in_words(it.event.rule),
                 it.cause, tuple({"option": no.option, "reason": no.reason} for no in it.event.rejected),
             )
             for it in events

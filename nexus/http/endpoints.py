@@ -18,6 +18,7 @@ from projections.endpoint_views import EndpointsView, TakenView
 from projections.history import History
 from projections.moments import iso
 from projections.state import State
+from projections.traffic import TrafficView
 
 Json = dict[str, Any]
 
@@ -68,6 +69,12 @@ def endpoints(known: Known, asked: Asked[Nothing, EndpointsQuery]) -> EndpointsV
     """Everything that can be asked."""
     _check(known, asked.query.service)
     return endpoint_views.endpoints(known.state, asked.query.service)
+
+
+def usage(known: Known, asked: Asked[Nothing, EndpointsQuery]) -> TrafficView:
+    """What is asked of each route."""
+    _check(known, asked.query.service)
+    return endpoint_views.traffic(known.state, asked.query.service)
 
 
 def _check(known: Known, service: str | None) -> None:

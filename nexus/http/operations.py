@@ -28,6 +28,7 @@ from projections.changes import Plan
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
+from projections.traffic import TrafficView
 
 
 def _state(name: str, path: str, tag: str, summary: str, answer: Any, handler: Any, **more: Any) -> Operation:
@@ -129,6 +130,8 @@ OPERATIONS: tuple[Operation, ...] = (
          timeline.timeline, query=timeline.TimelineQuery),
     _state("endpoints", "/api/endpoints", "endpoints", "Everything that the services can be asked.",
            endpoint_views.EndpointsView, endpoints.endpoints, query=endpoints.EndpointsQuery),
+    _state("usage", "/api/usage", "endpoints", "What is asked of each route, and how long it takes.",
+           TrafficView, endpoints.usage, query=endpoints.EndpointsQuery),
     _log("endpoints_document", "/api/endpoints/openapi.json", "endpoints", "One OpenAPI document of all services.",
          endpoints.WholeDocument, endpoints.document, query=AtQuery),
     _log("endpoints_changes", "/api/endpoints/changes", "endpoints", "What changed, and what of it breaks callers.",

@@ -72,9 +72,9 @@ from events.catalog import (
 from events.codec import KINDS
 from nexus.policies import concerns
 from nexus.policies.step import POLICIES
-from projections.rules import RULES
+from projections.rules import RULES, rule_in_words
 from projections.state import State, evolve_all
-from projections.story import SENTENCES, changes, rule_in_words, sentence, subject
+from projections.story import SENTENCES, changes, sentence, subject
 from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
 
 WEB = Service("web", ("python", "web.py"))
