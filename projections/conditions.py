@@ -42,7 +42,8 @@ def _fulfils(state: State, instance: Instance, condition: Condition) -> bool:
         return instance.state == "completed"
     if condition == "started":
         return instance.state in ("starting", "running") and instance.pid > 0
-    return instance.state == "running" and state.health.status(instance.name) != "unhealthy"
+    unwell = state.health.status(instance.name) == "unhealthy"
+    return instance.state == "running" and not instance.draining and not unwell
 
 
 class Loss(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from events.catalog import DrainDecided, Rejected, Value
 from projections.conditions import GATEWAY
-from projections.routes import is_routed
+from projections.routes import upstreams
 from projections.services import Instance
 from projections.state import State
 
@@ -12,12 +12,9 @@ from projections.state import State
 def drains_first(state: State, instance: Instance) -> bool:
     """Whether somebody may be with a run: the gateway leads to it, and not everything is to end."""
     gateway = state.services.instances.get(f"{GATEWAY}.1")
-    declared = state.services.declared.get(instance.service)
-    return (
-        gateway is not None and gateway.state == "running" and not state.supervisor.going
-        and instance.state == "running" and not instance.paused
-        and state.health.status(instance.name) != "unhealthy" and declared is not None and is_routed(declared)
-    )  # fmt: skip
+    if gateway is None or gateway.state != "running" or state.supervisor.going:
+        return False
+    return any(it.instance == instance.name for it in upstreams(state, instance.service))
 
 
 def drained(state: State, instance: Instance) -> bool:

@@ -47,6 +47,7 @@ from events.catalog import (
     ResumeDecided,
     RollingRestartEnded,
     RollingRestartStepped,
+    RouteUse,
     RunAbandoned,
     RunAdopted,
     RunDrained,
@@ -66,6 +67,7 @@ from events.catalog import (
     StopDecided,
     SupervisorStarted,
     SupervisorStopped,
+    TrafficObserved,
     Usage,
     Verb,
 )
@@ -201,6 +203,10 @@ TOLD: list[tuple[Event, str, str]] = [
     (
         DrainDecided(rule="r", instance="web.1", run=3, until=4), "web.1",
         "web.1 is drained: nobody is led to it any more",
+    ),
+    (
+        TrafficObserved(seconds=60.0, routes=(RouteUse("web", "GET", "/", 2),), lost=1), "nexus",
+        "the gateway was asked 2 times in 60 s; 1 more were not counted",
     ),
     (RunDrained(instance="web.1", run=3), "web.1", "no request is under way to web.1"),
     (StopDecided(rule="r", instance="web.1", run=3), "web.1", "stop web.1 with signal TERM"),
