@@ -7,7 +7,7 @@ import msgspec
 from events.catalog import Decision, PortClosed, PortOpened, StartDecided, service_of
 from events.envelope import Position, Recorded
 from events.reader import Reader
-from projections import story
+from projections import rules, story
 from projections.moments import iso
 
 SHOWN = 50
@@ -39,7 +39,7 @@ def _moment(reader: Reader, port: int, it: Recorded) -> PortMoment:
 def _why(reader: Reader, port: int, it: Recorded) -> tuple[str, Position | None]:
     if isinstance(it.event, Decision):
         quoted = it.event.values.get("why")
-        return (f"{quoted}" if quoted else story.rule_in_words(it.event.rule)), it.cause
+        return (f"{quoted}" if quoted else rules.rule_in_words(it.event.rule)), it.cause
     if isinstance(it.event, PortOpened):
         return _opened(reader, port, it.event, it.seq)
     if isinstance(it.event, PortClosed):

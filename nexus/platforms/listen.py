@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from pathlib import Path
@@ -89,6 +90,14 @@ def close_unix(home: Path) -> None:
     path = api_socket(home)
     if path is not None:
         path.unlink(missing_ok=True)
+
+
+async def connect_unix(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to a unix socket; raises OSError, as where the system has none."""
+    if sys.platform == "win32":
+        raise OSError("this system has no unix sockets")
+    else:  # noqa: RET506 - mypy leaves it out elsewhere
+        return await asyncio.open_unix_connection(str(path))
 
 
 def peer_name(connection: socket.socket) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
 
 from events.catalog import RunDrained
 from events.envelope import Draft, Position, Recorded
+from nexus.platforms.listen import connect_unix
 from projections.services import Instance
 from projections.state import State
 
@@ -19,7 +20,7 @@ UNLED_SECONDS = 0.4
 LOOK_SECONDS = 0.05
 ASK_SECONDS = 1.0
 
-UnderWay = Callable[[set[int]], Awaitable[int]]
+UnderWay = Callable[[set[int]], Coroutine[None, None, int]]
 """How many requests are under way to these ports; raises OSError or ValueError where the gateway does not say."""
 
 
@@ -80,7 +81,7 @@ def asked_over(admin: Path | None) -> UnderWay:
     async def under_way(ports: set[int]) -> int:
         if admin is None:
             return 0
-        reader, writer = await asyncio.open_unix_connection(str(admin))
+        reader, writer = await connect_unix(admin)
         try:
             writer.write(b"GET /reverse_proxy/upstreams HTTP/1.0\r\nHost: localhost\r\n\r\n")
             answer = await reader.read()

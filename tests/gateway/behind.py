@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -12,6 +13,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
+import msgspec
+
+from nexus.parts import under_way
+from projections.history import History
 from tests.http.supervised import System
 
 APP = Path(__file__).parent / "app.py"
@@ -89,6 +94,17 @@ class Behind:
             head += channel.recv(1)
         assert head.startswith(b"HTTP/1.1 101"), head
         return channel
+
+    def decisions(self, service: str, kind: str) -> list[dict[str, Any]]:
+        """The decisions of a kind about a service."""
+        rows = History(self.system.home).reader.rows(kinds=[kind], streams=[f"service/{service}"])
+        return [msgspec.to_builtins(row.event) for row in rows]
+
+    def under_way(self) -> int:
+        """How many requests are under way, as the gateway says."""
+        state = History(self.system.home).at()
+        ports = {port for it in state.services.instances.values() for port in it.ports.values()}
+        return asyncio.run(under_way(self.system.home)(ports))
 
     @contextlib.contextmanager
     def stream(self, host: str) -> Iterator[http.client.HTTPResponse]:

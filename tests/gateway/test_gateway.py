@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -118,11 +119,24 @@ def test_a_websocket_and_a_stream_outlive_changes_of_who_is_there(behind: Behind
         assert stream.readline().startswith(b"data: ")
 
 
-def test_a_restart_of_the_only_instance_is_waited_for(behind: Behind) -> None:
-    """No request is lost: whoever asks meanwhile waits for the next run."""
-    with Load(behind, "one.localhost", "GET") as load:
+@pytest.mark.parametrize("service", ["one", "web"])
+def test_a_restart_loses_no_request(behind: Behind, service: str) -> None:
+    """Whoever is with an instance may finish; whoever asks meanwhile is led to another, or waits for the next run."""
+    host = f"{service}.localhost"
+    with Load(behind, host, "GET", 2) as gets, Load(behind, host, "POST", 2) as posts:
+        assert behind.system.nexus("restart", service).returncode == 0
+    assert set(gets.counts) == set(posts.counts) == {"200"}, (gets.counts, posts.counts)
+    rules = [it["rule"] for it in behind.decisions(service, "drain.decided")]
+    assert "restart.asked" in rules
+
+
+def test_a_long_request_is_finished_before_a_restart(behind: Behind) -> None:
+    """It takes longer than the gateway needs to forget the instance."""
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(behind.ask, "one.localhost", "/slow?s=1.5", "POST")
+        until(lambda: behind.under_way() > 0, 10, "the long request")
         assert behind.system.nexus("restart", "one").returncode == 0
-    assert set(load.counts) == {"200"}, load.counts
+        assert slow.result().status == 200
 
 
 def test_a_crash_of_the_guide_is_not_noticed(behind: Behind) -> None:
