@@ -65,7 +65,6 @@ from events.catalog import (
 from projections.conditions import INTERNAL
 from projections.endpoints import IN_WORDS
 from projections.health import Health
-from projections.rules import RULES
 from projections.services import Instance, how_it_ended
 from projections.state import State
 
