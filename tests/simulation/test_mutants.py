@@ -14,7 +14,7 @@ from tests.simulation.simulation import simulate
 from tests.simulation.witness import BrokenInvariantError
 
 FIERCE = msgspec.structs.replace(worse(6), kill_at_act=0.01)
-SEEDS = range(12)
+SEEDS = range(40)
 HOURS = 0.5
 FOUND = (BrokenInvariantError, UnsettledError, OutOfOrderError, LogError, AssertionError, KeyError)
 """How a mistake shows: an invariant breaks, the policies come to no end, or the machinery refuses to go on."""
