@@ -35,6 +35,7 @@ SAME: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
         "/api/endpoints/changes?since=1", "endpoints diff --from 1 --to",
         lambda it: {"breaking": it["breaking"], "changes": it["changes"]},
     ),
+    "usage": ("/api/usage", "endpoints --usage", lambda it: it),
     "route": ("/api/route?method=GET&url=/health", "route explain GET /health", lambda it: it),
     "resources": ("/api/resources", "resources", lambda it: it),
     "decisions": ("/api/decisions?limit=1000", "decisions", lambda it: it["decisions"]),

@@ -150,6 +150,7 @@ def test_a_killed_api_comes_back_where_it_was(system: System, client: httpx.Clie
         return False
 
     until(back, 20, "the web API")
+    until(lambda: system.status["url"], 20, "the supervisor to find it well")
     after = system.status
     assert after["url"] == before["url"]
     assert after["services"]["web"]["instances"][0]["pid"] == before["services"]["web"]["instances"][0]["pid"]
