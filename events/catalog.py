@@ -20,6 +20,7 @@ ProbeKind = Literal["http", "tcp", "exec", "postgres"]
 Handover = Literal["close", "share", "socket"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
+Priority = Literal["high", "normal", "low"]
 EndpointSource = Literal["declared", "openapi", "asyncapi", "graphql", "health", "traffic"]
 Verb = Literal[
     "up", "down", "detach", "start", "stop", "restart", "pause", "resume", "signal", "scale", "reload", "lease",
@@ -143,6 +144,22 @@ class Exposure(msgspec.Struct, frozen=True, omit_defaults=True):
     limits: tuple[RouteLimit, ...] = ()
 
 
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run may use of the machine, None or empty for as much as there is; it can be changed while it runs."""
+
+    priority: Priority = "normal"
+    cpus: tuple[int, ...] = ()
+    open_files: int | None = None
+    processes: int | None = None
+
+
+class MemoryMax(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How much resident memory an instance may have with all that it started, and what follows when it has more."""
+
+    max_bytes: int
+    then: Literal["restart", "alert"] = "restart"
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is declared of a service; environment values are known by name only.
 
@@ -172,6 +189,8 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     api: Api = Api()
     gateway: Exposure = Exposure()
+    limits: Limits = Limits()
+    memory: MemoryMax | None = None
 
 
 class PortPool(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -452,6 +471,27 @@ class ResourcesMeasured(Event, frozen=True, kw_only=True):
     instances: dict[str, Usage] = {}
     supervisor: Usage | None = None
     machine: MachineUsage = MachineUsage()
+
+
+class MemoryExceeded(RunEvent, frozen=True, kw_only=True):
+    """An instance has more memory than it may have, and has had so for `seconds`."""
+
+    memory_bytes: int
+    limit_bytes: int
+    seconds: float
+
+
+class MemoryRecovered(RunEvent, frozen=True, kw_only=True):
+    """An instance that had more memory than it may have has given enough of it back."""
+
+    memory_bytes: int
+
+
+class LimitsApplied(RunEvent, frozen=True, kw_only=True):
+    """The limits of a run were set as far as the system allows: `applied` in words, and what it `refused`."""
+
+    applied: tuple[str, ...] = ()
+    refused: tuple[Rejected, ...] = ()
 
 
 class SamplesSealed(Event, frozen=True, kw_only=True):
@@ -788,6 +828,14 @@ class ScaleDecided(Decision, frozen=True, kw_only=True):
         return f"service/{self.service}"
 
 
+class LimitsDecided(InstanceDecision, frozen=True, kw_only=True):
+    """The processes of a run, of which `pid` is the first, are to be limited."""
+
+    run: int
+    pid: int
+    limits: Limits
+
+
 class RestartScheduled(InstanceDecision, frozen=True, kw_only=True):
     """A failed instance is to be tried again at `due`."""
 
@@ -842,6 +890,7 @@ Effectful = (
     | PauseDecided
     | ResumeDecided
     | SignalDecided
+    | LimitsDecided
     | PortChosen
     | PortReleased
     | LeaseGranted

@@ -15,6 +15,7 @@ from events.catalog import (
     KillDecided,
     LeaseEnded,
     LeaseGranted,
+    LimitsDecided,
     PauseDecided,
     PortChosen,
     PortReleased,
@@ -33,6 +34,7 @@ from nexus.config.resolve import Resolved, resolve
 from nexus.configured import Configured, planned
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
+from nexus.effectors.limits import LimitsEffector
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.base import Launch
 from nexus.platforms.control import Peer, serve
@@ -106,6 +108,7 @@ class Supervisor:
             PauseDecided: runs.pause,
             ResumeDecided: runs.resume,
             SignalDecided: runs.tell,
+            LimitsDecided: LimitsEffector(self.platform.limiter).limit,
             PortChosen: leases.hold,
             PortReleased: leases.release,
             LeaseGranted: leases.grant,

@@ -14,13 +14,14 @@ Action = Literal["start", "stop", "restart", "update", "declare", "forget"]
 
 LIVE = frozenset({
     "name", "category", "depends_on", "restart", "probe", "start_timeout_seconds", "stop_timeout_seconds",
-    "stop_signal", "autostart", "replicas", "replicas_max", "api", "gateway",
+    "stop_signal", "autostart", "replicas", "replicas_max", "api", "gateway", "limits", "memory",
     "reload_signal", "groups", "profiles",
 })  # fmt: skip
 """The fields that are applied to what runs; every other one takes a new run."""
 
 KEYS = {
     "probe": "health", "replicas": "instances", "replicas_max": "instances", "digest": "environment (its values)",
+    "memory": "memory_max",
     "start_timeout_seconds": "start_timeout", "stop_timeout_seconds": "stop_timeout",
 }  # fmt: skip
 """What a field is called in nexus.toml, where not the same."""

@@ -10,6 +10,8 @@ from events.catalog import (
     Event,
     KillDecided,
     LeaseGranted,
+    LimitsApplied,
+    LimitsDecided,
     PauseDecided,
     PortChosen,
     PortHeld,
@@ -41,7 +43,10 @@ class Decisions(msgspec.Struct, frozen=True):
 fold: Fold[Decisions] = Fold()
 
 
-@fold.on(StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, SignalDecided, PortChosen, LeaseGranted)
+@fold.on(
+    StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, SignalDecided, LimitsDecided, PortChosen,
+    LeaseGranted,
+)  # fmt: skip
 def _decided(decisions: Decisions, it: Recorded, event: Decision) -> Decisions:
     assert isinstance(event, Effectful)
     return Decisions({**decisions.pending, it.seq: event}, decisions.taken + 1)
@@ -52,7 +57,7 @@ def _at_once(decisions: Decisions, _: Recorded, __: PortReleased) -> Decisions:
     return Decisions(decisions.pending, decisions.taken + 1)
 
 
-@fold.on(RunStarted, SignalSent, PortHeld, PortRefused)
+@fold.on(RunStarted, SignalSent, LimitsApplied, PortHeld, PortRefused)
 def _outcome(decisions: Decisions, it: Recorded, _: Event) -> Decisions:
     if it.cause not in decisions.pending:
         return decisions

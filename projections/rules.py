@@ -42,6 +42,10 @@ RULES: dict[str, str] = {
     "alerts.api_broken": "somebody ought to know that callers of a service lost what they may rely on; for a day",
     "alerts.document_quarantined": "somebody ought to know that a service's document can't be used",
     "alerts.route_conflict": "somebody ought to know that two endpoints want the same request",
+    "alerts.memory": "somebody ought to know that a service uses more memory than it may",
+    "alerts.limits": "somebody ought to know that the system refused to limit a service as declared",
+    "limits.declared": "nexus.toml says what it may use of the machine",
+    "resources.memory": "a service that uses more memory than its memory_max is stopped and tried again",
     "alerts.over": "what the alert was about is over",
 }  # fmt: skip
 """Every rule that a policy can name, and what it says."""

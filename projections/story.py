@@ -1,8 +1,8 @@
-"""The history in plain words: a sentence for each event and each rule, and what changed between two states."""
+"""The history in plain words: a sentence for each event and each rule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from events.catalog import (
@@ -23,10 +23,14 @@ from events.catalog import (
     LeaseEnded,
     LeaseGranted,
     LeaseReviewScheduled,
+    LimitsApplied,
+    LimitsDecided,
     LogDamaged,
     LogFull,
     LogOpened,
     LogSlow,
+    MemoryExceeded,
+    MemoryRecovered,
     PauseDecided,
     PortChosen,
     PortClosed,
@@ -64,9 +68,7 @@ from events.catalog import (
 )
 from projections.conditions import INTERNAL
 from projections.endpoints import IN_WORDS
-from projections.health import Health
-from projections.services import Instance, how_it_ended
-from projections.state import State
+from projections.services import how_it_ended
 
 PURPOSES = {
     "ready": "the time that {} had to get ready is over",
@@ -99,7 +101,8 @@ def number_of(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def _joined(parts: Iterable[str], separator: str = ", ") -> str:
+def joined(parts: Iterable[str], separator: str = ", ") -> str:
+    """The parts that say something, in a row."""
     return separator.join(part for part in parts if part)
 
 
@@ -172,7 +175,7 @@ def _probed(event: ProbeFailed) -> str:
 
 
 def _start(event: StartDecided) -> str:
-    ports = _joined(f"port {port}" if name == "main" else f"port {port} ({name})" for name, port in event.ports.items())
+    ports = joined(f"port {port}" if name == "main" else f"port {port} ({name})" for name, port in event.ports.items())
     again = f" again, try {event.attempt}{_of(event.values.get('tries'))}" if event.attempt else ""
     return f"start {event.instance}{f' on {ports}' if ports else ''}{again}"
 
@@ -228,11 +231,24 @@ def _discovered(event: EndpointsDiscovered) -> str:
     return f"{event.service} has {count} by {IN_WORDS[event.source]}{broken}"
 
 
+def _limit(event: LimitsDecided) -> str:
+    return f"limit {event.instance}: {joined(f'{name} {value}' for name, value in event.values.items())}"
+
+
+def _limits_applied(event: LimitsApplied) -> str:
+    refused = joined((f"{it.option}: {it.reason}" for it in event.refused), "; ")
+    done = (
+        f"{event.instance} is limited: {joined(event.applied)}" if event.applied else f"{event.instance} is not limited"
+    )
+    return done + (f"; refused: {refused}" if refused else "")
+
+
 def _alert(event: AlertRaised) -> str:
     return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
 
 
-def _raw(key: str) -> str:
+def kind_of_alert(key: str) -> str:
+    """`given up alert of web.1`, for one whose message is not known any more."""
     what, _, instance = key.partition(":")
     return f"{what.replace('_', ' ')} alert of {instance}" if instance else f"alert {key}"
 
@@ -260,6 +276,13 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     ProbePassed: lambda it: f"{it.instance} answered well" + (f": {it.detail}" if it.detail else ""),
     ProbeFailed: _probed,
     ResourcesMeasured: _measured,
+    MemoryExceeded: lambda it: (
+        f"{it.instance} has used {it.memory_bytes >> 20} MiB of memory for {it.seconds:g} s, "
+        f"more than its {it.limit_bytes >> 20} MiB"
+    ),
+    MemoryRecovered: lambda it: f"{it.instance} uses {it.memory_bytes >> 20} MiB of memory again",
+    LimitsApplied: _limits_applied,
+    LimitsDecided: _limit,
     SamplesSealed: lambda it: f"the samples of {it.file.partition('.')[0]} were sealed: {it.size_bytes} bytes",
     SamplesRetired: lambda it: f"the samples of {it.file.partition('.')[0]} were removed: {it.reason}",
     SamplesDropped: lambda it: f"samples could not be kept for {(it.until - it.since) / 1e6:.0f} s: {it.reason}",
@@ -296,74 +319,9 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     RestartScheduled: _schedule,
     ServiceGivenUp: lambda it: f"give {it.instance} up after {number_of(it.failures, 'failure')}: it {it.reason}",
     AlertRaised: _alert,
-    AlertResolved: lambda it: f"over: {it.values['was']}" if "was" in it.values else f"the {_raw(it.key)} is over",
+    AlertResolved: lambda it: (
+        f"over: {it.values['was']}" if "was" in it.values else f"the {kind_of_alert(it.key)} is over"
+    ),
     ShutdownCompleted: lambda _: "everything that was to end has ended: the supervisor may go",
 }
 """One for each kind of event: what was seen in the past tense, what was decided as an instruction."""
-
-
-# -- what changed --------------------------------------------------------------------------------
-
-
-def changes(before: State, after: State) -> list[str]:
-    """What changed between two states, in plain words."""
-    return [*_supervisor_changes(before, after), *_instance_changes(before, after), *_alert_changes(before, after)]
-
-
-def _supervisor_changes(before: State, after: State) -> Iterator[str]:
-    was, now = before.supervisor, after.supervisor
-    if was.pid != now.pid:
-        yield f"supervisor: pid {now.pid}" if now.pid else "supervisor: none"
-    if was.going != now.going and now.going:
-        yield "supervisor: stops everything" if now.going == "down" else "supervisor: leaves the services to themselves"
-    new = [name for name in after.services.declared if name not in before.services.declared]
-    gone = [name for name in before.services.declared if name not in after.services.declared]
-    if new:
-        yield f"declared: {', '.join(new)}"
-    if gone:
-        yield f"no longer declared: {', '.join(gone)}"
-
-
-def _instance_changes(before: State, after: State) -> Iterator[str]:
-    for name, now in after.services.instances.items():
-        was = before.services.instances.get(name, Instance(name, now.service))
-        parts = _joined(_differences(was, now), "; ")
-        if parts:
-            yield f"{name}: {parts}"
-        health = _health_change(before.health.by_instance.get(name), after.health.by_instance.get(name))
-        if health:
-            yield f"{name}: {health}"
-    for name in before.services.instances:
-        if name not in after.services.instances:
-            yield f"{name}: gone"
-
-
-def _differences(was: Instance, now: Instance) -> Iterator[str]:
-    if was.wanted != now.wanted:
-        yield "wanted" if now.wanted else "not wanted any more"
-    if was.state != now.state:
-        yield f"{was.state} → {now.state}"
-    if now.pid and was.pid != now.pid:
-        yield f"pid {now.pid}"
-    if now.ports and was.ports != now.ports:
-        yield "port " + ", ".join(str(port) for port in now.ports.values())
-    if now.problem and (was.problem, was.failures) != (now.problem, now.failures):
-        yield f"it {now.problem}"
-    if now.bounce and not was.bounce:
-        yield "to be replaced"
-
-
-def _health_change(was: Health | None, now: Health | None) -> str:
-    if now is None or (was.status if was else "unknown") == now.status:
-        return ""
-    detail = f" ({now.detail})" if now.detail else ""
-    return f"{was.status if was else 'unknown'} → {now.status}{detail}"
-
-
-def _alert_changes(before: State, after: State) -> Iterator[str]:
-    for key, alert in after.alerts.active.items():
-        if key not in before.alerts.active:
-            yield f"alert: {alert.message}"
-    for key in before.alerts.active:
-        if key not in after.alerts.active:
-            yield f"alert over: {_raw(key)}"

@@ -20,7 +20,7 @@ from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.cli.status import show_status
-from projections import rules, story
+from projections import differences, rules, story
 from projections.moments import iso
 from projections.state import State, evolve_all
 
@@ -138,7 +138,7 @@ def _turn(before: State, events: list[Recorded], after: State) -> Turn:
             for it in events
             if not isinstance(it.event, Decision)
         ],
-        changes=story.changes(before, after),
+        changes=differences.changes(before, after),
         decisions=[
             Decided(
                 it.seq, it.event.kind(), story.sentence(it.event), it.event.rule, rules.rule_in_words(it.event.rule),

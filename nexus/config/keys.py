@@ -113,6 +113,16 @@ SERVICE = Keys("[services.NAME]", (
     Key("autostart", FLAG_FORM, "true", "Whether `nexus up` starts it.", "autostart = false"),
     Key("task", FLAG_FORM, "false", "Whether it is run once and is done when it exits with code 0.", "task = true"),
     Key("category", TEXT_FORM, "none", "What kind of service it is: `web`, `api`, `database` …", 'category = "api"'),
+    Key("priority", '"high", "normal" or "low"', '"normal"',
+        "Who comes first where processor or disk are short; high needs root.", 'priority = "low"'),
+    Key("cpus", "a list of numbers of processors, from 0", "all of them", "The processors that it may run on.",
+        "cpus = [0, 1]"),
+    Key("limits", "a table of open_files and processes", "those of Nexus",
+        "How many files it may have open, and how many processes its user may have.",
+        "limits = { open_files = 4096, processes = 200 }"),
+    Key("memory_max", 'a size such as "512MiB", or a table', "as much as there is",
+        "How much resident memory it may use with everything that it started.",
+        'memory_max = { size = "512MiB", then = "alert" }'),
     Key("start_timeout", DURATION_FORM, _seconds(SERVICE_DEFAULTS.start_timeout_seconds),
         "How long it may take until its first good answer.", 'start_timeout = "60s"'),
     Key("stop_timeout", DURATION_FORM, _seconds(SERVICE_DEFAULTS.stop_timeout_seconds),
@@ -132,7 +142,7 @@ SERVICE = Keys("[services.NAME]", (
         "How it becomes known what it can be asked; false: it is never asked.", 'api = "/openapi.json"'),
     Key("gateway", "a table, or false to keep it to itself", "open to it where it has a TCP port",
         "How the gateway leads to it.", 'gateway = { sticky = true, timeout = "30s" }'),
-), not_yet=("priority", "schedule", "image"))  # fmt: skip
+), not_yet=("schedule", "image"))  # fmt: skip
 
 PORT = Keys("port and ports.NAME", (
     Key("fixed", "a number from 1 to 65535", "chosen by Nexus", "The number that it insists on.", "fixed = 5432"),
@@ -216,7 +226,20 @@ GATEWAY = Keys("gateway", (
 
 ROUTE = Keys("gateway.routes", (GATEWAY["body_max"], GATEWAY["timeout"]))
 
-TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API, GATEWAY, ROUTE)
+LIMITS = Keys("limits", (
+    Key("open_files", "a number from 1 to 1000000000", "that of Nexus",
+        "How many files each of its processes may have open.", "open_files = 4096"),
+    Key("processes", "a number from 1 to 1000000000", "that of Nexus",
+        "How many processes its user may have; the system does not hold root to it.", "processes = 200"),
+))  # fmt: skip
+
+MEMORY_MAX = Keys("memory_max", (
+    Key("size", 'a size such as "512MiB" or a number of bytes', "required", "How much it may use.", 'size = "512MiB"'),
+    Key("then", '"restart" or "alert"', '"restart"', "What follows when it uses more for three seconds.",
+        'then = "alert"'),
+))  # fmt: skip
+
+TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API, GATEWAY, ROUTE, LIMITS, MEMORY_MAX)
 
 PLACEHOLDERS = (
     ("port", "its main port: the one named main, otherwise its first"),

@@ -16,6 +16,7 @@ from nexus.config.api import read_api
 from nexus.config.environment import read_environment, secrets_of
 from nexus.config.errors import described, kind_of
 from nexus.config.exposure import read_exposure
+from nexus.config.limits import read_limits, read_memory_max
 from nexus.config.masking import masked, masked_text
 from nexus.config.reader import Reader, Source
 from nexus.config.templates import Template
@@ -105,6 +106,8 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         stop_timeout_seconds=reader.seconds("stop_timeout", DEFAULT.stop_timeout_seconds),
         stop_signal=_signal(reader, "stop_signal", SIGNALS),
         environment=tuple(environment),
+        limits=read_limits(reader),
+        memory=read_memory_max(reader),
         autostart=reader.flag("autostart", DEFAULT.autostart),
         task=task,
         replicas=replicas,

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from events.catalog import PortOwner
+from events.catalog import Limits, PortOwner, Rejected
 from events.envelope import Draft, Micros, Position
 
 
@@ -141,6 +141,13 @@ class Meter(Protocol):
 
     def machine(self) -> Machine:
         """The whole machine, as far as this process may use it."""
+
+
+class Limiter(Protocol):
+    """What processes may use."""
+
+    def apply(self, pid: int, limits: Limits) -> tuple[tuple[str, ...], tuple[Rejected, ...]]:
+        """Limit a process and everything that it started: what was set, in words, and what the system refused."""
 
 
 class Sockets(Protocol):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events.envelope import Draft, Micros
-from nexus.platforms.base import Inventory, Meter, Processes, Sockets
+from nexus.platforms.base import Inventory, Limiter, Meter, Processes, Sockets
 from nexus.platforms.clock import AnchoredClock
 from nexus.platforms.mailbox import AsyncMailbox
 from nexus.platforms.portable_inventory import PortableInventory
+from nexus.platforms.portable_limits import PortableLimiter
 from nexus.platforms.portable_meter import PortableMeter
 from nexus.platforms.sockets import SystemSockets
 
@@ -32,6 +33,7 @@ elif sys.platform == "darwin":
 else:
     from nexus.platforms.linux import LinuxSystem
     from nexus.platforms.linux_inventory import LinuxInventory
+    from nexus.platforms.linux_limits import LinuxLimiter
     from nexus.platforms.linux_meter import LinuxMeter
     from nexus.platforms.posix_processes import PosixProcesses
 
@@ -54,6 +56,14 @@ def make_meter() -> Meter:
         return PortableMeter()
 
 
+def make_limiter() -> Limiter:
+    """What limits processes here."""
+    if sys.platform == "linux":
+        return LinuxLimiter()
+    else:  # noqa: RET505 - mypy leaves it out elsewhere
+        return PortableLimiter()
+
+
 @dataclass(frozen=True)
 class Platform:
     """Everything that a supervisor needs of the machine it runs on."""
@@ -64,6 +74,7 @@ class Platform:
     sockets: SystemSockets
     inventory: Inventory
     meter: Meter
+    limiter: Limiter
 
 
 def open_platform(home: Path, last: Micros = 0) -> Platform:
@@ -71,4 +82,6 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     clock = AnchoredClock(last)
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
-    return Platform(clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory(), make_meter())
+    return Platform(
+        clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory(), make_meter(), make_limiter()
+    )

@@ -24,6 +24,7 @@ from events.catalog import (
 )
 from events.envelope import Draft, Micros, Position, Recorded
 from nexus.platforms.base import Launch
+from nexus.platforms.simulated_resources import SimulatedLimiter, SimulatedMemory
 from nexus.platforms.simulated_world import Process, World
 from projections.state import State
 
@@ -302,6 +303,8 @@ class SimulatedPlatform:
         self.processes = SimulatedProcesses(world, self._post)
         self.sockets = SimulatedSockets(world)
         self.probes = SimulatedProbes(world, self._post)
+        self.limiter = SimulatedLimiter(world)
+        self.memory = SimulatedMemory(world, self._post)
         world.onlooker = self
 
     @property

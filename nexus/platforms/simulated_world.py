@@ -38,6 +38,7 @@ class Faults(msgspec.Struct, frozen=True):
     slow_start: float = 0.05
     sick_every_seconds: float = 4800.0
     sick_for_seconds: float = 15.0
+    grow_every_seconds: float = 3600.0
     ignores_term: float = 0.08
     straggler: float = 0.05
     port_race: float = 0.01

@@ -9,6 +9,7 @@ from events.envelope import Draft, Position
 from nexus.policies.allocation import REFUSAL_SECONDS, Ground, choose
 from nexus.policies.concerns import Concern, of_endpoints
 from nexus.policies.ports import ends, wish_of
+from nexus.policies.pressure import of_resources
 from projections.conditions import Loss, instances_of, lost
 from projections.dependencies import with_needs
 from projections.health import Health
@@ -24,11 +25,12 @@ def decide(state: State) -> Iterator[Draft]:
     found: dict[str, tuple[str, Concern]] = {key: (name, it) for key, name, it in of_endpoints(state)}
     losses = lost(state)
     unwell = {name: it for name, it in state.health.by_instance.items() if it.status == "unhealthy"}
+    pressed = state.resources.excess.keys() | state.resources.limited.keys()
     recent = state.at - FLAPPING_SECONDS * 1_000_000
     for instance in state.services.instances.values():
         # Most instances are no concern, and that is seen at a glance.
         flapping = len(instance.failed_at) == FAILURES_KEPT and instance.failed_at[0] > recent
-        if flapping or instance.state in ("failed", "waiting") or instance.name in unwell:
+        if flapping or instance.state in ("failed", "waiting") or instance.name in unwell or instance.name in pressed:
             for what, concern in _concerns(state, instance, losses, unwell.get(instance.name)):
                 found[f"{what}:{instance.name}"] = (instance.service, concern)
     for key, (service, concern) in found.items():
@@ -83,6 +85,7 @@ def _concerns(
             unwell.changed, "alerts.unhealthy", {"failures": unwell.failures, "last answer": unwell.detail},
         )  # fmt: skip
     yield from _flapping(state, instance)
+    yield from of_resources(state, instance)
 
 
 def _tries(instance: Instance) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from events.catalog import KillDecided, Rejected, ShutdownCompleted, StopDecided, Value
 from events.envelope import Draft, Position
 from nexus.policies.draining import drain, drained, drains_first
+from nexus.policies.limits import exceeds, mib
 from projections.conditions import Loss, dependents_alive, insisted_on, instances_of, is_internal, lost
 from projections.leases import lease_name
 from projections.services import Instance
@@ -70,7 +71,7 @@ def _undisturbed(state: State, losses: dict[str, Loss]) -> set[str]:
         it.name
         for it in state.services.instances.values()
         if it.state == "running" and it.wanted and not it.bounce and not it.draining and it.service not in losses
-        and it.name not in unwell and it.name not in moved
+        and it.name not in unwell and it.name not in moved and it.name not in state.resources.excess
     }  # fmt: skip
 
 
@@ -83,7 +84,12 @@ def _why_stop(state: State, instance: Instance, losses: dict[str, Loss]) -> Reas
         return Reason(rule, _latest(state, instance))
     if instance.bounce:
         return Reason("restart.asked", instance.changed, {"why": instance.bounce}, urgent=True)
-    why = _why_failed(state, instance) or _why_lost(state, instance, losses) or _why_moved(state, instance)
+    why = (
+        _why_failed(state, instance)
+        or _why_too_large(state, instance)
+        or _why_lost(state, instance, losses)
+        or _why_moved(state, instance)
+    )
     if why is None and instance.draining:
         return Reason("gateway.drained", instance.changed, {"why": "nobody is led to it any more"}, urgent=True)
     return why
@@ -110,6 +116,16 @@ def _why_failed(state: State, instance: Instance) -> Reason | None:
         keep = Rejected("leave it running", f"{health.failures} checks in a row failed")
         return Reason("health.unhealthy", health.changed, values, f"is unhealthy: {health.detail}", True, (keep,))
     return None
+
+
+def _why_too_large(state: State, instance: Instance) -> Reason | None:
+    memory, excess = state.services.declared[instance.service].memory, exceeds(state, instance)
+    if excess is None or memory is None or memory.then != "restart" or instance.state == "paused":
+        return None
+    failure = f"used {mib(excess.memory_bytes)} of memory, more than its {mib(memory.max_bytes)}"
+    values: dict[str, Value] = {"memory_bytes": excess.memory_bytes, "memory_max_bytes": memory.max_bytes}
+    keep = Rejected("only alert", "its memory_max says restart")
+    return Reason("resources.memory", excess.changed, values, failure, True, (keep,))
 
 
 def _why_lost(state: State, instance: Instance, losses: dict[str, Loss]) -> Reason | None:

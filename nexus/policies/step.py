@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from events.envelope import Draft, Micros, Recorded
-from nexus.policies import alerts, leases, pausing, ports, restart, rolling, shutdown, signals, startup
+from nexus.policies import alerts, leases, limits, pausing, ports, restart, rolling, shutdown, signals, startup
 from projections.state import State, evolve
 
 Policy = Callable[[State], Iterable[Draft]]
@@ -18,6 +18,7 @@ POLICIES: tuple[Policy, ...] = (
     pausing.decide,
     signals.decide,
     startup.decide,
+    limits.decide,
     alerts.decide,
 )
 """In this order, each seeing what the earlier ones decided."""

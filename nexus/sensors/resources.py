@@ -15,6 +15,7 @@ from events.envelope import Draft, Micros
 from events.sample_files import HIGHEST, UNKNOWN, Row
 from events.samples import Samples, hour_of
 from nexus.platforms.base import Clock, Figures, Machine, Meter
+from nexus.sensors.memory import MemoryWatch
 from projections.state import State
 
 LOOK_EVERY_SECONDS = 1.0
@@ -63,6 +64,7 @@ class ResourceSensor:
         self._own_memory: dict[str, int | None] = {}
         self._since, self._ticks, self._machine = clock.now(), 0, meter.machine()
         self._sealed_hour = ""
+        self._memory = MemoryWatch(post)
 
     async def run(self) -> None:
         """Look again and again."""
@@ -83,6 +85,7 @@ class ResourceSensor:
         rows = {name: self._row(name, figures, seconds, roots) for name, figures in now.items()}
         self._before, self._pids, self._at = now, roots, at
         self.samples.add(at, rows)
+        self._memory.look(self.state(), now, seconds)
         self._ticks += 1
         self._look_closer(list(now))
         if self._ticks % TICKS_A_MINUTE == 0:

@@ -28,10 +28,15 @@ from events.catalog import (
     LeaseEnded,
     LeaseGranted,
     LeaseReviewScheduled,
+    Limits,
+    LimitsApplied,
+    LimitsDecided,
     LogDamaged,
     LogFull,
     LogOpened,
     LogSlow,
+    MemoryExceeded,
+    MemoryRecovered,
     PauseDecided,
     PortChosen,
     PortClosed,
@@ -42,6 +47,7 @@ from events.catalog import (
     PortReleased,
     ProbeFailed,
     ProbePassed,
+    Rejected,
     ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
@@ -72,12 +78,10 @@ from events.catalog import (
     Verb,
 )
 from events.codec import KINDS
-from nexus.policies import concerns
+from nexus.policies import concerns, pressure
 from nexus.policies.step import POLICIES
 from projections.rules import RULES, rule_in_words
-from projections.state import State, evolve_all
-from projections.story import SENTENCES, changes, sentence, subject
-from tests.cli.homes import FIRST_TRY, GIVEN_UP, KILLED, LAST, incident
+from projections.story import SENTENCES, sentence, subject
 
 WEB = Service("web", ("python", "web.py"))
 API = Service("nexus-api", ("python",), category="internal")
@@ -131,6 +135,23 @@ TOLD: list[tuple[Event, str, str]] = [
         ResourcesMeasured(since=0, instances={"web.1": Usage(0.25, 1.0, 2048, 4096, None, 1, 1, 3, 0, 0)}), "nexus",
         "1 instance used 0.25 cores and 2 MiB of memory",
     ),
+    (
+        MemoryExceeded(instance="web.1", run=3, memory_bytes=600 << 20, limit_bytes=512 << 20, seconds=3), "web.1",
+        "web.1 has used 600 MiB of memory for 3 s, more than its 512 MiB",
+    ),
+    (
+        MemoryRecovered(instance="web.1", run=3, memory_bytes=400 << 20), "web.1",
+        "web.1 uses 400 MiB of memory again",
+    ),
+    (
+        LimitsDecided(rule="r", instance="web.1", run=3, pid=7, limits=Limits(), values={"priority": "low"}), "web.1",
+        "limit web.1: priority low",
+    ),
+    (
+        LimitsApplied(instance="web.1", run=3, applied=("nice 10",), refused=(Rejected("processors 9", "none"),)),
+        "web.1", "web.1 is limited: nice 10; refused: processors 9: none",
+    ),
+    (LimitsApplied(instance="web.1", run=3), "web.1", "web.1 is not limited"),
     (
         SamplesSealed(file="2026-03-01T09.samples", since=0, until=1, ticks=1, instances=1, size_bytes=9, digest="d"),
         "nexus", "the samples of 2026-03-01T09 were sealed: 9 bytes",
@@ -273,7 +294,7 @@ def test_every_kind_has_a_sentence() -> None:
 
 def rules_of_the_policies() -> Iterator[str]:
     """Every rule that the policies can name, read from their source."""
-    for module in sorted({policy.__module__ for policy in POLICIES} | {concerns.__name__}):
+    for module in sorted({policy.__module__ for policy in POLICIES} | {concerns.__name__, pressure.__name__}):
         tree = ast.parse(inspect.getsource(importlib.import_module(module)))
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'shutdown."):
@@ -291,83 +312,9 @@ def test_every_rule_has_words() -> None:
     assert "does not know" in rule_in_words("restart.by_magic")
 
 
-def state_at(seq: int) -> State:
-    """What was known at a position of the incident."""
-    return evolve_all(State(), [it for it in incident() if it.seq <= seq])
-
-
-def test_nothing_changed() -> None:
-    """The same state twice is no change."""
-    assert changes(state_at(LAST), state_at(LAST)) == []
-
-
-def test_changes_at_the_start() -> None:
-    """What is declared, who supervises, and what is wanted."""
-    assert changes(State(), state_at(4)) == [
-        "supervisor: pid 4000",
-        "declared: database, router",
-        "database.1: wanted; declared → waiting",
-        "router.1: wanted; declared → waiting",
-    ]
-
-
-def test_changes_of_a_failure() -> None:
-    """The state, the problem and the alerts, each in words."""
-    assert changes(state_at(KILLED - 1), state_at(KILLED)) == [
-        "database.1: running → waiting; it was ended by signal KILL"
-    ]
-    assert changes(state_at(GIVEN_UP + 1), state_at(GIVEN_UP + 2)) == [
-        "alert: database.1 is down: it exited with code 1, and 3 tries did not help"
-    ]
-    assert changes(state_at(KILLED + 1), state_at(FIRST_TRY - 1)) == [
-        "router.1: healthy → degraded (GET /api/health answered 503 Service Unavailable)"
-    ]
-
-
-def test_changes_back() -> None:
-    """What goes is told as well: services, alerts, the supervisor."""
-    gone = changes(state_at(GIVEN_UP + 2), State())
-    assert "supervisor: none" in gone
-    assert "no longer declared: database, router" in gone
-    assert "database.1: gone" in gone
-    assert "alert over: given up alert of database.1" in gone
-
-
-def test_changes_of_a_wish() -> None:
-    """What is to be stopped or replaced."""
-    before, last = state_at(LAST), incident()[-1]
-    wish = CommandReceived(verb="restart", services=("router",))
-    assert "router.1: to be replaced" in changes(before, evolve_all(before, [type(last)(LAST + 1, last.at + 1, wish)]))
-    wish = CommandReceived(verb="stop", services=("router",))
-    after = evolve_all(before, [type(last)(LAST + 1, last.at + 1, wish)])
-    assert changes(before, after) == ["router.1: not wanted any more"]
-
-
-@pytest.mark.parametrize(
-    ("verb", "told"), [("down", "stops everything"), ("detach", "leaves the services to themselves")]
-)
-def test_changes_of_a_supervisor_that_goes(verb: str, told: str) -> None:
-    """That it is going to end is a change too."""
-    before = state_at(LAST)
-    asked = incident()[-1]
-    command = CommandReceived(verb=verb)  # type: ignore[arg-type]
-    after = evolve_all(before, [type(asked)(LAST + 1, asked.at + 1, command)])
-    assert f"supervisor: {told}" in changes(before, after)
-
-
 @pytest.mark.parametrize("verb", get_args(Verb))
 def test_every_wish_is_told(verb: Verb) -> None:
     """Whatever somebody can ask for has its words, and a lease its name."""
     said = sentence(CommandReceived(verb=verb, services=(), arguments={"lease": "mine"}))
     assert said.startswith("somebody asked for ")
     assert ("mine" in said) == (verb in ("lease", "release"))
-
-
-def test_changes_of_a_run() -> None:
-    """Its process, its port and its health; an alert that stays is no change."""
-    assert changes(state_at(GIVEN_UP + 3), state_at(GIVEN_UP + 2)) == []
-    told = changes(state_at(4), state_at(KILLED - 1))
-    assert told[:2] == [
-        "database.1: waiting → running; pid 4011; port 21436",
-        "database.1: unknown → healthy (SELECT 1 answered)",
-    ]

@@ -14,6 +14,7 @@ from events.catalog import (
     ConfigurationLoaded,
     Decision,
     KillDecided,
+    LimitsDecided,
     RestartScheduled,
     ResumeDecided,
     RunAbandoned,
@@ -26,7 +27,7 @@ from events.errors import LogError
 from nexus.controller import Controller
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.simulated import SimulatedClock, SimulatedPlatform, SimulatedProcesses
-from nexus.policies import pausing, restart, rolling, shutdown, startup
+from nexus.policies import limits, pausing, restart, rolling, shutdown, startup
 from nexus.policies import step as steps
 from nexus.policies.step import POLICIES, Policy, step
 from projections import services
@@ -34,8 +35,10 @@ from projections.deadlines import Deadlines
 from projections.leases import Leases
 from projections.state import State
 from tests.simulation.simulation import Simulation
+from tests.simulation.witness import insist
 
 replace = msgspec.structs.replace
+ROUNDS_MAX = 200
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -180,7 +183,13 @@ class ForgetsStarts(Controller):
 class IsEarly(Controller):
     """Takes a deadline for due a second before."""
 
+    rounds, moment = 0, 0
+
     def _due(self) -> list[Draft]:
+        now = self.clock.now()
+        self.rounds = self.rounds + 1 if now == self.moment else 0
+        self.moment = now
+        insist(self.rounds < ROUNDS_MAX, "a turn comes to an end", self.state.deadlines.by_key)
         self.clock.ahead = 1_000_000  # type: ignore[attr-defined]
         try:
             return super()._due()
@@ -266,6 +275,8 @@ MUTANTS = (
     Mutant("nobody is killed", policies=without(shutdown.decide, KillDecided)),
     Mutant("a rolling restart does not wait", changes=((rolling, "_is_well", lambda *_: True),)),
     Mutant("what is paused never goes on", policies=without(pausing.decide, ResumeDecided)),
+    Mutant("limits are never set", policies=without(limits.decide, LimitsDecided)),
+    Mutant("memory has no limit", changes=((shutdown, "_why_too_large", lambda *_: None),)),
     Mutant("the order of shutdown is ignored", changes=((shutdown, "_waits", lambda *_: False),)),
     Mutant("policies are asked once", changes=((steps, "PASSES_MAX", 1),)),
     Mutant("deadlines are kept in memory", controller=ForgetsDeadlines),

@@ -6,7 +6,7 @@ import random
 
 import msgspec
 
-from events.catalog import ConfigurationLoaded, PortPool, PortRequest, Probe, Restart, Service
+from events.catalog import ConfigurationLoaded, Limits, MemoryMax, PortPool, PortRequest, Probe, Restart, Service
 
 POOL = PortPool(first=20_000, last=20_017, excluded=(20_003,))
 FIXED = (5432, 8080)
@@ -26,7 +26,8 @@ SERVICES = {
     for service in (
         _service("database", ports=(PortRequest(fixed=5432),)),
         _service("cache", probe=None, restart=Restart(delays_seconds=(0.5, 1.0), attempts_max=4)),
-        _service("queue", restart=Restart(delays_seconds=(0.0,) * 3, reset_after_seconds=5.0)),
+        _service("queue", memory=MemoryMax(1 << 28, "alert"),
+                 restart=Restart(delays_seconds=(0.0,) * 3, reset_after_seconds=5.0)),
         _service("store", replicas=2, restart=Restart(on_unhealthy=False)),
         _service("migrate", task=True, probe=None, ports=(), depends_on={"database": "healthy"}),
         _service("seed", task=True, probe=None, ports=(), restart=Restart(when="on failure"),
@@ -34,7 +35,8 @@ SERVICES = {
         _service("router", depends_on={"database": "healthy", "cache": "started"}),
         _service("core", depends_on={"database": "healthy", "router": "healthy", "seed": "completed"}),
         _service("auth", depends_on={"database": "healthy"}, restart=Restart(stop_dependents=False)),
-        _service("synthesis", depends_on={"core": "healthy"}, start_timeout_seconds=60.0),
+        _service("synthesis", memory=MemoryMax(1 << 28), limits=Limits(priority="low"),
+                 depends_on={"core": "healthy"}, start_timeout_seconds=60.0),
         _service("bridge", depends_on={"core": "healthy", "router": "healthy"}, stop_timeout_seconds=3.0),
         _service("worker", replicas=3, ports=(), probe=Probe(kind="exec", target="check", interval_seconds=15.0),
                  depends_on={"queue": "healthy"}, restart=Restart(when="on failure")),
@@ -71,7 +73,7 @@ def changed(dice: random.Random) -> dict[str, Service]:
 
 
 def _change(dice: random.Random, service: Service) -> dict[str, Service]:
-    kind = dice.randrange(5)
+    kind = dice.randrange(6)
     if kind == 0:
         service = replace(service, stop_timeout_seconds=dice.choice([1.0, 4.0]))
     elif kind == 1 and not service.task:
@@ -81,6 +83,10 @@ def _change(dice: random.Random, service: Service) -> dict[str, Service]:
         return {service.name: service} if service.name in ("web", "queue") else {}
     elif kind == 3:
         service = replace(service, environment=("DEBUG",))
+    elif kind == 5:
+        service = replace(service, limits=Limits(priority=dice.choice(("high", "low"))))
+        if service.memory:
+            service = replace(service, memory=replace(service.memory, max_bytes=dice.choice((1 << 27, 1 << 30))))
     elif kind == 4 and service.name in ("queue", "auth", "nexus-gateway"):
         service = replace(service, ports=(*service.ports, PortRequest(name="extra")))
     return {service.name: service}

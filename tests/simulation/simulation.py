@@ -16,6 +16,7 @@ from events.catalog import (
     KillDecided,
     LeaseEnded,
     LeaseGranted,
+    LimitsDecided,
     PauseDecided,
     PortChosen,
     PortReleased,
@@ -32,6 +33,7 @@ from events.envelope import Draft, Position, Recorded
 from events.errors import LogError
 from nexus.controller import Controller, Effect
 from nexus.effectors.leases import LeaseEffector
+from nexus.effectors.limits import LimitsEffector
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.base import Launch
 from nexus.platforms.simulated import SimulatedPlatform
@@ -119,7 +121,13 @@ class Simulation:
             self.log, platform.clock, platform.mailbox, platform.processes, self._effects(), state, self.policies
         )
         self.witness.takes_over(state)
-        self.controller.subscribers += [platform.probes.follow, self._answered, self._drains, self.witness.recorded]
+        self.controller.subscribers += [
+            platform.probes.follow,
+            platform.memory.follow,
+            self._answered,
+            self._drains,
+            self.witness.recorded,
+        ]
         platform.mailbox.before_wait = self._idle
         try:
             loaded = None if state.services.declared == self.services else configuration(self.services)
@@ -155,6 +163,7 @@ class Simulation:
             PauseDecided: runs.pause,
             ResumeDecided: runs.resume,
             SignalDecided: runs.tell,
+            LimitsDecided: LimitsEffector(self.platform.limiter).limit,
             PortChosen: leases.hold,
             PortReleased: leases.release,
             LeaseGranted: leases.grant,

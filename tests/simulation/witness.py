@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from events.catalog import DeadlineReached, Service, StartDecided, StopDecided
+from events.catalog import DeadlineReached, Limits, Service, StartDecided, StopDecided
 from events.envelope import Micros, Position, Recorded
 from nexus.controller import Controller
 from nexus.platforms.simulated_world import SECOND, Process, World
@@ -137,6 +137,10 @@ class Witness:
         insist(runs == state.services.runs, "runs and instances agree", (runs, state.services.runs))
         still = [it for it in state.services.instances.values() if it.state == "paused" and it.wanted and not it.paused]
         insist(not still, "nothing stands still that somebody wants to go on", still)
+        free = [
+            it for it in state.services.instances.values() if it.pid and it.state == "running" and _unlimited(state, it)
+        ]
+        insist(not free, "what runs is limited as it is declared", free)
         unknown = self.world.living.keys() - runs.keys()
         insist(not unknown, "every living run is known", unknown)
         self._leases(state)
@@ -228,8 +232,10 @@ class Witness:
                 insist(well, "everything wanted is up once the faults stop", instance)
             else:
                 insist(not instance.run, "what is not wanted does not run", instance)
-        left = {key: it for key, it in self.state.alerts.active.items() if not key.startswith("api_broken:")}
-        insist(not left, "alerts end, but for those that last a day", left)
+        # Breaking callers is told for a day; what was refused to a run, or not given back by it, ends with the run.
+        lasting = ("api_broken:", "limits:", "memory:")
+        left = {key: it for key, it in self.state.alerts.active.items() if not key.startswith(lasting)}
+        insist(not left, "alerts end, but for those that last", left)
 
     def all_down(self) -> None:
         """The shutdown left nothing behind."""
@@ -254,3 +260,15 @@ def _gone(state: State) -> set[str]:
 
 def _rests_on(gone: set[str], declared: Service) -> bool:
     return any(condition != "completed" and name in gone for name, condition in declared.depends_on.items())
+
+
+def _unlimited(state: State, instance: Instance) -> bool:
+    """Whether a run has other limits than those declared, or more memory than it may have and goes on with it."""
+    declared = state.services.declared.get(instance.service)
+    if declared is None or not instance.wanted:
+        return False
+    known, excess = state.resources.limited.get(instance.name), state.resources.excess.get(instance.name)
+    limits = known.limits if known and known.run == instance.run else Limits()
+    memory = declared.memory
+    large = memory and excess and excess.run == instance.run and excess.memory_bytes > memory.max_bytes
+    return limits != declared.limits or bool(large and memory and memory.then == "restart")
