@@ -296,6 +296,8 @@ class Simulation:
         self.ask("up")
         self._start_all()
         self.world.later(LAST_FAILURES_SECONDS, self._start_all)
+        # What stood still until then may have a failure of before to get over.
+        self.world.later(2 * LAST_FAILURES_SECONDS, self._start_all)
         self.world.later(CALM_SECONDS, self._shut_down)
 
     def _start_all(self) -> None:
