@@ -48,10 +48,10 @@ def _inventory() -> Inventory:
     return PortableInventory()
 
 
-def make_meter() -> Meter:
-    """What measures processes fastest here."""
+def make_meter(home: Path) -> Meter:
+    """What measures the processes of a home fastest here."""
     if sys.platform == "linux":
-        return LinuxMeter()
+        return LinuxMeter(home)
     else:  # noqa: RET505 - mypy leaves it out elsewhere
         return PortableMeter()
 
@@ -83,5 +83,5 @@ def open_platform(home: Path, last: Micros = 0) -> Platform:
     mailbox = AsyncMailbox(clock)
     sockets = SystemSockets()
     return Platform(
-        clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory(), make_meter(), make_limiter()
+        clock, mailbox, _processes(home, mailbox.post, sockets), sockets, _inventory(), make_meter(home), make_limiter()
     )

@@ -54,9 +54,10 @@ class _Process:
 
 
 class LinuxMeter:
-    """The processes of all instances; what is new in /proc is looked at once, to find out whose it is."""
+    """The processes of all instances of a home; what is new in /proc is looked at once, to find out whose it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
+        self._marker = os.fsencode(f"{MARKER}={Path(os.path.realpath(home)) / 'runs'}/")
         self._seen: set[str] = set()
         self._processes: dict[str, _Process] = {}
         self._roots: dict[str, int] = {}
@@ -126,10 +127,10 @@ class LinuxMeter:
         return ""
 
     def _marked(self, name: str) -> str:
-        """An orphan that came to us, or to init, carries the name of its instance if it is ours."""
+        """An orphan that came to us, or to init, carries the name of its instance, and the home that is its own."""
         with contextlib.suppress(OSError):
             environment = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
-            if any(it.startswith(MARKER.encode()) for it in environment):
+            if any(it.startswith(self._marker) for it in environment):
                 named = [it for it in environment if it.startswith(b"NEXUS_INSTANCE=")]
                 instance = named[0].partition(b"=")[2].decode() if named else ""
                 return instance if instance in self._roots else ""

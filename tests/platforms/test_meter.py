@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from nexus.platforms.current import make_meter
 from nexus.platforms.portable_meter import PortableMeter
 from tests.waiting import until
 
-METERS: list[Callable[[], Meter]] = [make_meter, PortableMeter]
+METERS: list[Callable[[Path], Meter]] = [make_meter, lambda _: PortableMeter()]
 
 HUNGRY = "import sys\nkept = bytearray(40 << 20)\nprint('there', flush=True)\nsys.stdin.read()"
 BUSY = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass\n"
@@ -24,10 +25,10 @@ CHILD = f"{BUSY}import sys; sys.stdin.read()"
 FAMILY = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {CHILD!r}])\n{LAST}"
 
 
-@pytest.fixture(params=METERS, ids=lambda kind: kind.__name__)
-def meter(request: pytest.FixtureRequest) -> Meter:
+@pytest.fixture(params=METERS, ids=["of this system", "portable"])
+def meter(request: pytest.FixtureRequest, tmp_path: Path) -> Meter:
     """Each meter in turn."""
-    made: Meter = request.param()
+    made: Meter = request.param(tmp_path)
     return made
 
 
