@@ -80,11 +80,7 @@ class Read(NamedTuple):
 
 def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
     """One service from its table. Raises ConfigurationError."""
-    if not NAME.fullmatch(name):
-        slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "web"
-        raise source.error(
-            ("services", name), "a name of small letters, digits, - and _", described(name), f"Rename it to {slug}."
-        )
+    _check_name(source, name)
     if not isinstance(table, dict):
         raise source.error(("services", name), "a table", kind_of(table), f"Write [services.{name}] above its keys.")
     reader = Reader(source, ("services", name), table, keys.SERVICE)
@@ -119,6 +115,14 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         profiles=_names(reader, "profiles"),
     )
     return Read(Private(service, environment), _needs(reader), notes)
+
+
+def _check_name(source: Source, name: str) -> None:
+    if not NAME.fullmatch(name):
+        slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "web"
+        raise source.error(
+            ("services", name), "a name of small letters, digits, - and _", described(name), f"Rename it to {slug}."
+        )
 
 
 def _command(reader: Reader, key: str) -> tuple[str, ...]:
