@@ -71,6 +71,11 @@ def iso(at: Micros) -> str:
     return moment_of(at).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def micros_of(text: str) -> Micros:
+    """The moment that `iso` wrote."""
+    return micros(datetime.fromisoformat(text))
+
+
 def _ago(words: str, now: datetime) -> datetime | None:
     match = _AGO.fullmatch(words)
     if match is None:

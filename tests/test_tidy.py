@@ -27,6 +27,7 @@ LONGER_MODULES = {
 }
 STARTED_FROM_OUTSIDE = {
     "projections.templates": "what the gateway learns of endpoints from requests",
+    "nexus.client.aio": "programs with an event loop",
     "nexus.main": "the `nexus` command",
     "nexus.platforms.simulated": "the world that simulations run in",
     "events.memory": "the log that simulations write to",

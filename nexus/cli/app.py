@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from nexus.cli.problems import ProblemError, as_problem, report
+from nexus.cli.problems import ProblemError, as_problem, only_local, report
 from nexus.cli.session import Session, Supervise
 
 
@@ -145,6 +145,13 @@ ON_BUNDLES = (
 """The commands that read the history, and so a bundle too."""
 
 
+FAR = frozenset({
+    "status", "start", "stop", "restart", "logs", "events", "decisions", "explain", "alerts", "ports", "lease",
+    "release", "graph", "version",
+})  # fmt: skip
+"""What works with `--remote`."""
+
+
 class Commands(TyperGroup):
     """Loads a command when it is asked for, and turns what went wrong into one clear text."""
 
@@ -184,6 +191,10 @@ def make_app(supervise: Supervise) -> typer.Typer:
                 help="Where the history is kept, .nexus beside nexus.toml; or a bundle.",
             ),
         ] = None,
+        remote: Annotated[
+            Path | None,
+            typer.Option(envvar="NEXUS_REMOTE", metavar="FILE", help="The key to the Nexus of another machine."),
+        ] = None,
         directory: Annotated[
             Path | None, typer.Option("-C", metavar="DIR", help="Work as if nexus was started in this folder.")
         ] = None,
@@ -193,7 +204,9 @@ def make_app(supervise: Supervise) -> typer.Typer:
             home = home.expanduser().absolute()
         if directory is not None:
             _change_to(directory)
-        context.obj = session = Session(supervise, home)
+        if remote and context.invoked_subcommand not in FAR:
+            raise only_local(remote)
+        context.obj = session = Session(supervise, home, remote.expanduser().absolute() if remote else None)
         context.call_on_close(session.close)
         if context.invoked_subcommand not in ON_BUNDLES:
             session.refuse_bundle(context.invoked_subcommand or "")

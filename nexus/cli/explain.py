@@ -15,11 +15,9 @@ from events.envelope import Micros
 from nexus.cli import output
 from nexus.cli.options import At, Json, commands
 from nexus.cli.output import paint, say
-from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
-from projections import log_questions
 from projections.explanation import Explanation, Tree
-from projections.moments import moment_of, parse
+from projections.moments import micros_of
 
 app = commands()
 UNBROKEN = 10_000
@@ -35,17 +33,7 @@ def explain(
 ) -> None:
     """Tell why something was decided or happened."""
     session: Session = context.obj
-    head = session.position(at) if at else session.head
-    known = session.first <= event <= head
-    found = log_questions.explain(session.history.reader, event, head) if known else None
-    if found is None:
-        raise ProblemError(
-            f"there is no event {event}",
-            expected=f"a position from {session.first} to {head}",
-            found=str(event),
-            next_step="`nexus decisions` lists what was decided, `nexus events` everything",
-            kind="no-such-event",
-        )
+    found = session.source.explain(event, session.when(at))
     if session.json:
         output.emit(found)
     else:
@@ -53,7 +41,7 @@ def explain(
 
 
 def _show(found: Explanation) -> None:
-    now = _micros(found.at)
+    now = micros_of(found.at)
     say(paint(f"#{found.id} {found.summary}", "bold"))
     sort = "decided" if found.rule else "seen"
     say(f"  {sort} at {output.clock(now, exact=True)} about {found.subject} ({found.kind})")
@@ -76,10 +64,6 @@ def _plain(value: Value) -> str:
     if value is None or isinstance(value, bool):
         return {True: "yes", False: "no", None: "none"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _micros(at: str) -> Micros:
-    return parse(at, moment_of(0)).at
 
 
 def _draw(found: Explanation, now: Micros) -> None:
@@ -116,7 +100,7 @@ def _label(tree: Tree, now: Micros, this: bool = False) -> Text:
     text = Text()
     text.append(f"#{tree.id} ", style="dim")
     text.append(tree.summary, style="bold" if this else "yellow" if tree.rule else "default")
-    seconds = (_micros(tree.at) - now) / 1e6
+    seconds = (micros_of(tree.at) - now) / 1e6
     apart = f", {'-' if seconds < 0 else '+'}{output.duration(abs(seconds))}" if seconds else ""
     if tree.rule or apart:
         text.append(f" ({(tree.rule or '') + apart})".replace("(, ", "("), style="dim")

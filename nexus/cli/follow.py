@@ -18,11 +18,11 @@ def pause(seconds: float = POLL_SECONDS) -> None:
     time.sleep(seconds)
 
 
-def forever(look: Callable[[], None]) -> None:
+def forever(look: Callable[[], None], seconds: float = POLL_SECONDS) -> None:
     """Look again and again, until Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            pause()
+            pause(seconds)
             look()
 
 

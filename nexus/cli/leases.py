@@ -51,7 +51,14 @@ def lease(
         raise ProblemError(
             "--exec and a command belong together", next_step=f"nexus lease {name} --exec -- COMMAND", kind="usage"
         )  # fmt: skip
-    granted = _ask(session, name, prefer, term)
+    wanted = _wanted(prefer, term)
+    if session.remote and not execute:
+        given = session.client.lease(name, *wanted).lease
+        session.told(given, str(given.port))
+        return
+    known = zip(("first", "last", "term_seconds"), wanted, strict=True)
+    arguments = {key: value for key, value in known if value is not None}
+    granted = _outcome(session, submit(session.home, "lease", arguments={"lease": name, **arguments}), name)
     if execute:
         code = _run(name, granted.port, command or [])
         submit(session.home, "release", arguments={"lease": name})
@@ -65,6 +72,10 @@ def release(
 ) -> None:
     """Give a port back that `nexus lease` got."""
     session: Session = context.obj
+    if session.remote:
+        released = session.client.release(name)
+        session.told(released, f"{name}: port {released.port} is given back")
+        return
     known = session.state().personal.by_name
     if name not in known:
         names = ", ".join(known) or "none"
@@ -74,7 +85,7 @@ def release(
 
 
 def _list(session: Session, name: str, at: str) -> None:
-    shown = views.leases(session.state(at))
+    shown = session.source.leases(session.when(at))
     one = name not in ("", "list")
     found = [it for it in shown.leases if not one or name in (it.name, it.holder, it.holder.rpartition(".")[0])]
     if one and not found:
@@ -91,21 +102,21 @@ def _list(session: Session, name: str, at: str) -> None:
         print(line)
 
 
-def _ask(session: Session, name: str, prefer: str, term: str) -> PersonalLease:
-    arguments: dict[str, str | int | float] = {"lease": name}
+def _wanted(prefer: str, term: str) -> tuple[int | None, int | None, float | None]:
+    """The first and the last port, and for how many seconds; raises ProblemError for a range or time that is none."""
+    first = last = seconds = None
     if prefer:
         match = RANGE.fullmatch(prefer)
         if match is None:
             raise ProblemError(
                 "that is no range of ports", expected="FIRST-LAST, such as 3000-3999", found=prefer, kind="usage"
             )  # fmt: skip
-        arguments |= {"first": int(match[1]), "last": int(match[2] or match[1])}
+        first, last = int(match[1]), int(match[2] or match[1])
     if term:
         seconds = seconds_of(term)
         if not seconds:
             raise ProblemError("that is no time", expected="a time such as 90s, 2h or 1h 30m", found=term, kind="usage")
-        arguments["term_seconds"] = seconds
-    return _outcome(session, submit(session.home, "lease", arguments=arguments), name)
+    return first, last, seconds
 
 
 def _outcome(session: Session, seq: Position, name: str) -> PersonalLease:

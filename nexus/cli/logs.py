@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -74,6 +75,11 @@ def logs(
 ) -> None:
     """Show what services wrote to their output."""
     session: Session = context.obj
+    if session.remote:
+        from nexus.cli import far
+
+        far.logs(session, services or [], lines, follow, functools.partial(_say, session))
+        return
     tails = _tails(session, services or [])
     for tail in tails:
         for line in tail.last(lines):
@@ -103,14 +109,16 @@ def _tails(session: Session, names: list[str]) -> list[Tail]:
 
 
 def _show(session: Session, tails: list[Tail], tail: Tail, line: str) -> None:
+    width = max(len(it.label) for it in tails) if len(tails) > 1 else 0
+    _say(session, tail.label, line, width, COLOURS[tails.index(tail) % len(COLOURS)])
+
+
+def _say(session: Session, label: str, line: str, width: int, colour: str = "cyan") -> None:
+    """One line; without a width there is only one instance, which needs no label."""
     if session.json:
-        output.emit({"instance": tail.label, "line": line})
-    elif len(tails) == 1:
-        print(line, flush=True)
+        output.emit({"instance": label, "line": line})
     else:
-        width = max(len(it.label) for it in tails)
-        label = paint(f"{tail.label:<{width}}", COLOURS[tails.index(tail) % len(COLOURS)])
-        print(f"{label}  {line}", flush=True)
+        print(f"{paint(f'{label:<{width}}', colour)}  {line}" if width else line, flush=True)
 
 
 def last_lines(home: Path, instance: str, count: int) -> list[str]:

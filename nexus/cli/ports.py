@@ -36,17 +36,16 @@ def ports(
     session: Session = context.obj
     if what not in ("", "advise"):
         raise ProblemError("nexus ports knows no such word", expected="advise", found=what, kind="usage")
-    state = session.state(at)
     if what:
-        _advise(session, state)
+        _advise(session, session.state(at))
         return
     if free:
-        _free(session, state, free)
+        _free(session, session.state(at), free)
         return
-    shown = views.ports(state)
+    shown = session.source.ports(session.when(at))
     if who is not None:
         shown = views.PortsView(shown.seq, shown.at, [port for port in shown.ports if port.port == who])
-    before = past(session.history.reader, who, state.seq) if who is not None else []
+    before = _past(session, who, at) if who is not None else []
     if session.json:
         output.emit(shown if who is None else OnePort(shown.seq, shown.at, shown.ports, before))
     elif not shown.ports:
@@ -59,6 +58,12 @@ def ports(
             print(line)
     if not session.json and before:
         _tell(before)
+
+
+def _past(session: Session, port: int, at: str) -> list[PortMoment]:
+    if session.remote:
+        return session.client.port(port, session.when(at)).past
+    return past(session.history.reader, port, session.state(at).seq)
 
 
 class OnePort(msgspec.Struct, frozen=True):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import msgspec
 
 from events.errors import LogError
+from nexus.client.problems import ClientError
 from nexus.config.errors import ConfigurationError
 
 
@@ -30,6 +32,14 @@ class ProblemError(Exception):
         return msgspec.json.encode({"type": f"urn:nexus:{self.kind}", "title": self.title, "status": 1, **given})
 
 
+def only_local(remote: Path) -> ProblemError:
+    """What is said of a command that another machine can't be asked."""
+    return ProblemError(
+        "this works only on the machine itself", found=f"--remote {remote}", kind="only-local",
+        next_step="run it there, or leave --remote and NEXUS_REMOTE out",
+    )  # fmt: skip
+
+
 def as_problem(error: Exception) -> ProblemError | None:
     """What a person is told of an error; None for one that is a fault of Nexus itself."""
     if isinstance(error, ProblemError):
@@ -40,6 +50,9 @@ def as_problem(error: Exception) -> ProblemError | None:
         return ProblemError(
             title, expected=error.expected, found=error.found, next_step=error.next_step, kind="bad-configuration"
         )
+    if isinstance(error, ClientError):
+        fields = {name: str(getattr(error, name, "")) for name in ("expected", "found", "next_step")}
+        return ProblemError(str(getattr(error, "thing", error)), kind="remote", **fields)
     if isinstance(error, LogError):
         return ProblemError(str(error), kind="log")
     if isinstance(error, PermissionError) and error.filename:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from events.envelope import Position
 from events.files import numbers
 from nexus.cli import output
-from nexus.cli.problems import ProblemError
+from nexus.cli.local import Local
+from nexus.cli.problems import ProblemError, only_local
 from nexus.config.files import HOME_NAME, find, home_for
 from projections.history import History
-from projections.moments import Moment, MomentError, parse
+from projections.moments import Moment, MomentError, iso, parse
 from projections.state import State
 
 if TYPE_CHECKING:
+    from nexus.client.sync import Client
     from projections.bundles import Manifest
 
 Supervise = Callable[[Path, Path], None]
@@ -28,24 +30,29 @@ Supervise = Callable[[Path, Path], None]
 
 
 class Session:
-    """One use of the command line; `override` is `--home` or NEXUS_HOME: a folder, or a bundle to read."""
+    """One use of the command line; `override` is `--home` or NEXUS_HOME: a folder, or a bundle to read.
 
-    def __init__(self, supervise: Supervise, override: Path | None) -> None:
-        self.supervise, self.override = supervise, override
+    `remote` is the key to another machine.
+    """
+
+    def __init__(self, supervise: Supervise, override: Path | None, remote: Path | None = None) -> None:
+        self.supervise, self.override, self.remote = supervise, override, remote
         self.json = False
         self.bundle: Manifest | None = None
         """What was packed, where a bundle is read."""
         self._open = contextlib.ExitStack()
 
     def close(self) -> None:
-        """Let go of the history, and of what was unpacked."""
+        """Let go of the history, of what was unpacked, and of the connections to another machine."""
         self._open.close()
 
     # -- where -----------------------------------------------------------------------------------
 
     @functools.cached_property
     def home(self) -> Path:
-        """Where the history is kept; raises ConfigurationError where nothing says where, ProblemError for no bundle."""
+        """Where the history is kept; raises ConfigurationError where nothing says where, ProblemError where none is."""
+        if self.remote:
+            raise only_local(self.remote)
         if self.override is not None and self.override.is_file():
             return self._unpacked(self.override)
         return home_for(find(Path.cwd()) or _above(Path.cwd()), self.override)
@@ -81,6 +88,19 @@ class Session:
         for problem in self.bundle.problems:
             print(f"nexus: when {bundle.name} was made: {problem}", file=sys.stderr)
         return home
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """The Nexus of another machine; raises UnreachableError where the file does not say which."""
+        from nexus.client.sync import Client
+
+        assert self.remote is not None
+        return self._open.enter_context(Client.from_file(self.remote))
+
+    @functools.cached_property
+    def source(self) -> Local | Client:
+        """Whom to ask: the log of this machine, or the Nexus of another one."""
+        return self.client if self.remote else Local(self)
 
     @functools.cached_property
     def history(self) -> History:
@@ -140,6 +160,13 @@ class Session:
     def first(self) -> Position:
         """The first event that there is; of a bundle the first that was packed."""
         return self.history.first if self.bundle is None else self.bundle.first
+
+    def when(self, text: str) -> str:
+        """The moment that a person typed, as it is asked: on another machine `14:02` may be another moment."""
+        if not self.remote or not text:
+            return text
+        moment = self.moment(text)
+        return iso(moment.at) if moment.seq is None else str(moment.seq)
 
     def start(self, text: str) -> Position:
         """The first event of an interval that begins at the moment that a person typed."""

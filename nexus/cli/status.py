@@ -9,13 +9,12 @@ import typer
 from events import samples
 from events.envelope import Micros
 from nexus.cli import output
-from nexus.cli.channel import is_alive
 from nexus.cli.options import At, Json, commands
 from nexus.cli.output import duration, paint, say, table
 from nexus.cli.resources import cores, size
 from nexus.cli.session import Session
 from projections import alert_views, resource_views, views
-from projections.moments import moment_of, parse
+from projections.moments import micros_of
 from projections.state import State
 
 app = commands()
@@ -36,15 +35,12 @@ def status(
 
 def show_status(session: Session, at: str = "", with_resources: bool = False) -> None:
     """Print the status of a moment, by default of now."""
-    state = session.state(at)
-    past = bool(at) or session.bundle is not None
-    now = state.at if past else output.now_micros()
-    alive = past or not state.supervisor.pid or is_alive(session.home)
-    shown = views.status(state, now, alive)
+    shown = session.source.status(session.when(at))
+    now = micros_of(shown.at)
     if session.json:
         output.emit(shown)
         return
-    say(_headline(state, shown, now, past))
+    say(_headline(shown, now, past=bool(at) or session.bundle is not None))
     if shown.refused:
         say(paint(f"nexus.toml was changed and can't be used: {shown.refused}", "yellow"))
     if not shown.services:
@@ -53,24 +49,24 @@ def show_status(session: Session, at: str = "", with_resources: bool = False) ->
     say()
     headers, rows = _rows(shown, now)
     if with_resources:
-        headers, rows = _with_resources(session, state, headers, rows, now=not at)
+        headers, rows = _with_resources(session, session.state(at), headers, rows, now=not at)
     for line in table(headers, rows):
         print(line)
     _say_reasons(shown)
-    _say_alerts(state)
+    _say_alerts(session.source.alerts(session.when(at)) if shown.alerts else None)
 
 
-def _headline(state: State, shown: views.Status, now: Micros, past: bool) -> str:
+def _headline(shown: views.Status, now: Micros, past: bool) -> str:
     parts = [paint(shown.project or "nexus", "bold")]
     supervisor = shown.supervisor
     if past:
-        parts.append(f"as it was at {output.clock(state.at)}")
+        parts.append(f"as it was at {output.clock(now)}")
     elif supervisor is None:
         parts.append("no supervisor runs; `nexus up -d` starts one")
     elif not supervisor.alive:
         parts.append(paint(f"the supervisor (pid {supervisor.pid}) is gone; `nexus up -d` takes over again", "yellow"))
     else:
-        up = duration((now - state.supervisor.started_at) / 1e6)
+        up = duration((now - micros_of(supervisor.started_at)) / 1e6)
         parts.append(f"supervised by pid {supervisor.pid} for {up}")
     parts += [f"event {shown.seq}", *filter(None, [shown.url, shown.gateway and f"gateway {shown.gateway}"])]
     return " · ".join(parts)
@@ -106,8 +102,7 @@ def _with_resources(
 def _ago(since: str | None, now: Micros) -> str:
     if since is None:
         return DASH
-    then = parse(since, moment_of(now)).at
-    return duration(max(0, now - then) / 1e6)
+    return duration(max(0, now - micros_of(since)) / 1e6)
 
 
 def _say_reasons(shown: views.Status) -> None:
@@ -118,10 +113,10 @@ def _say_reasons(shown: views.Status) -> None:
         say(f"{name}: {why}")
 
 
-def _say_alerts(state: State) -> None:
-    if state.alerts.active:
+def _say_alerts(found: alert_views.AlertsView | None) -> None:
+    if found:
         say()
-    for alert in alert_views.alerts(state).alerts:
+    for alert in found.alerts if found else []:
         say(f"{paint(alert.severity)}: {alert.message} (event {alert.decision})")
         if alert.advice:
             say(f"  {alert.advice}")
@@ -131,16 +126,15 @@ def _say_alerts(state: State) -> None:
 def alerts(context: typer.Context, at: At = "", as_json: Json = False) -> None:
     """Show what somebody ought to know and what to do about it."""
     session: Session = context.obj
-    state = session.state(at)
+    shown = session.source.alerts(session.when(at))
     if session.json:
-        output.emit(alert_views.alerts(state))
-    elif not state.alerts.active:
+        output.emit(shown)
+    elif not shown.alerts:
         say("no alerts")
-    for alert in [] if session.json else alert_views.alerts(state).alerts:
+    for alert in [] if session.json else shown.alerts:
         say(f"{paint(alert.severity)}: {alert.message}")
-        since = state.alerts.active[alert.key].since
         say(
-            f"  since {output.clock(since)} (`nexus explain {alert.decision}`)"
+            f"  since {output.clock(micros_of(alert.since))} (`nexus explain {alert.decision}`)"
             + (f"; {alert.advice}" if alert.advice else "")
         )
 
@@ -149,7 +143,7 @@ def alerts(context: typer.Context, at: At = "", as_json: Json = False) -> None:
 def graph(context: typer.Context, at: At = "", as_json: Json = False) -> None:
     """Show which service needs which."""
     session: Session = context.obj
-    shown = views.graph(session.state(at))
+    shown = session.source.graph(session.when(at))
     if session.json:
         output.emit(shown)
         return

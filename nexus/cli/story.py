@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -18,9 +18,14 @@ from nexus.cli.output import paint, say
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
 from nexus.config.errors import did_you_mean
+from nexus.http import shown
 from projections import event_views, story
 from projections.conditions import is_internal
+from projections.event_views import DecisionView
 from projections.log_questions import DECISION_KINDS, outcome
+from projections.moments import micros_of
+
+T = TypeVar("T")
 
 app = commands()
 FOLLOWED = 10
@@ -45,11 +50,14 @@ def events(
 ) -> None:
     """List what was seen and decided, the oldest first."""
     session: Session = context.obj
+    if follow and not since:
+        last = last or FOLLOWED
+    if session.remote:
+        _far_events(session, (kind, service, search), session.when(since), session.when(at), last, follow)
+        return
     kinds, streams = kinds_of(kind), streams_of(session, service)
     after = session.start(since) - 1 if since else 0
     head = session.position(at) if at else session.head
-    if follow and not since:
-        last = last or FOLLOWED
     reader = session.history.reader
 
     def look() -> None:
@@ -63,6 +71,21 @@ def events(
         _show(session, stored)
     if follow:
         forever(look)
+
+
+def _far_events(session: Session, asked: tuple[str, str, str], since: str, at: str, last: int, follow: bool) -> None:
+    from nexus.cli import far
+
+    kind, service, search = asked
+
+    def show(event: shown.EventView) -> None:
+        _say(session, event, event.summary)
+
+    head = session.client.status(at or None).seq
+    for event in _last(far.events(session, kind, service, since, search, str(head)), last):
+        show(event)
+    if follow:
+        far.follow(session, head, kind, service, search, show)
 
 
 def kinds_of(text: str) -> list[str]:
@@ -103,21 +126,25 @@ def known_service(session: Session, name: str) -> str:
     )
 
 
-def _last(found: Iterable[Stored], count: int) -> Iterable[Stored]:
+def _last(found: Iterable[T], count: int) -> Iterable[T]:
     return deque(found, count) if count else found
 
 
 def _show(session: Session, stored: Stored) -> None:
-    if session.json:
-        output.emit(event_views.event(stored))
-        return
     try:
         text = story.sentence(stored.event)
     except UnknownEventError:
         text = "(recorded by a newer version of Nexus)"
-    decided = stored.kind in DECISION_KINDS
-    position, clock = paint(f"{stored.seq:>6}", "dim"), output.clock(stored.at)
-    say(f"{position}  {clock}  {paint(f'{stored.kind:<20}', 'yellow' if decided else 'cyan')}  {text}")
+    _say(session, event_views.event(stored), text)
+
+
+def _say(session: Session, event: event_views.EventView, text: str) -> None:
+    if session.json:
+        output.emit(event)
+        return
+    position, clock = paint(f"{event.seq:>6}", "dim"), output.clock(micros_of(event.at))
+    colour = "yellow" if event.kind in DECISION_KINDS else "cyan"
+    say(f"{position}  {clock}  {paint(f'{event.kind:<20}', colour)}  {text}")
 
 
 @app.command()
@@ -132,21 +159,27 @@ def decisions(
 ) -> None:
     """List what was decided, by which rule, and what came of it."""
     session: Session = context.obj
-    after = session.start(since) - 1 if since else 0
-    until = session.position(at) if at else None
-    reader = session.history.reader
-    rows = reader.rows(after, until, kinds=DECISION_KINDS, streams=streams_of(session, service))
-    found = _last((row for row in rows if not rule or _rule(row) == rule), last)
+    found = _far_decisions(session, service, since, at) if session.remote else _decisions(session, service, since, at)
+    chosen = _last((it for it in found if not rule or it.rule == rule), last)
     if session.json:
-        output.emit(event_views.decisions((stored.recorded, outcome(reader, stored.seq, until)) for stored in found))
+        output.emit(event_views.DecisionsView(list(chosen)))
         return
-    for stored in found:
-        it = event_views.decision(stored.recorded, outcome(reader, stored.seq, until))
+    for it in chosen:
         after_what = f", after event {it.cause}" if it.cause else ""
         came = f" → event {it.outcome}" if it.outcome else ""
-        say(f"{paint(f'{it.id:>6}', 'dim')}  {output.clock(stored.at)}  {it.summary}")
+        say(f"{paint(f'{it.id:>6}', 'dim')}  {output.clock(micros_of(it.at))}  {it.summary}")
         say(f"        {paint(f'{it.rule}{after_what}{came}', 'dim')}")
 
 
-def _rule(stored: Stored) -> str:
-    return str(getattr(stored.event, "rule", ""))
+def _decisions(session: Session, service: str, since: str, at: str) -> Iterator[DecisionView]:
+    after = session.start(since) - 1 if since else 0
+    until = session.position(at) if at else session.head
+    reader = session.history.reader
+    for stored in reader.rows(after, until, kinds=DECISION_KINDS, streams=streams_of(session, service)):
+        yield event_views.decision(stored.recorded, outcome(reader, stored.seq, until))
+
+
+def _far_decisions(session: Session, service: str, since: str, at: str) -> Iterator[DecisionView]:
+    from nexus.cli import far
+
+    return far.decisions(session, service, session.when(since), session.when(at))

@@ -7,6 +7,7 @@ import webbrowser
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from nexus.cli import output
@@ -14,6 +15,7 @@ from nexus.cli.options import Json, commands
 from nexus.cli.output import say, table
 from nexus.cli.problems import ProblemError
 from nexus.cli.session import Session
+from nexus.client.place import Place
 from nexus.config.values import seconds_of
 from nexus.http.private import write_private
 from nexus.http.tokens import CODE_SECONDS, Codes, Issued, NameTakenError, Role, Token, Tokens
@@ -72,10 +74,18 @@ def add_token(
     name: Name,
     role: Annotated[Role, typer.Option(metavar="ROLE", help="read, operate or admin.")] = "read",
     term: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it is good, such as 30d.")] = "",
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it, with where to use it, for `nexus --remote FILE`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a token; it is shown this once."""
     session: Session = context.obj
+    url = views.url(session.state()) if file else ""
+    if url is None:
+        raise ProblemError(
+            "the web API does not answer now", next_step="start Nexus with `nexus up -d`", kind="no-page"
+        )
     lasts_seconds = seconds_of(term) if term else None
     if term and not lasts_seconds:
         raise ProblemError("that is no time", expected="a time such as 90s, 2h or 30d", found=term, kind="usage")
@@ -83,9 +93,10 @@ def add_token(
         issued: Issued = Tokens(session.home).issue(name, role, lasts_seconds)
     except NameTakenError as error:
         raise ProblemError(str(error), kind="name-taken") from error
-    session.told(
-        {"token": issued.secret, "name": name, "role": role, "expires_at": _moment(issued.expires_at)}, issued.secret
-    )
+    if file:
+        write_private(file, msgspec.json.encode(Place(str(url), issued.secret)) + b"\n")
+    shown = {"token": issued.secret, "name": name, "role": role, "expires_at": _moment(issued.expires_at)}
+    session.told(shown, f"{file} is a key to {url}: keep it private" if file else issued.secret)
 
 
 @token.command("list")

@@ -126,6 +126,11 @@ def _wish(
     no_wait: bool,
     arguments: Mapping[str, str | int | float] | None = None,
 ) -> None:
+    if session.remote and verb in ("start", "stop", "restart"):
+        from nexus.cli import far
+
+        far.wish(session, verb, names, no_wait)
+        return
     state = session.state()
     services = list(dict.fromkeys(known for name in names for known in _members(session, name)))
     pid = running_pid(session.home)

@@ -104,20 +104,24 @@ class Api:
         at: str | None = getattr(asked.query, "at", None)
         await self.tail.sync()
         seq = self.tail.head if at is None else await asyncio.to_thread(position, self.tail.reader, at)
-        past = seq < self.tail.head
-        tag = f'W/"{seq}{"" if past else f"-{self.tail.alive:d}"}"'
+        tag = f'W/"{seq}{"" if at else f"-{self.tail.alive:d}"}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Nexus-Position": str(seq)}
-        if operation.ages and not past:
+        if operation.ages and at is None:
             del headers["ETag"]
         elif _matches(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
-        body = await (self.past.answer(operation.name, seq, asked) if past else self._present(operation, asked))
+        if seq < self.tail.head:
+            body = await self.past.answer(operation.name, seq, asked)
+        else:
+            body = await self._present(operation, asked, as_recorded=at is not None)
         if operation.name == "metrics_text":
             body = metrics.as_text(msgspec.json.decode(body, type=metrics.MetricsView))
         return Response(body, 200, headers, operation.media_type)
 
-    async def _present(self, operation: Operation, asked: Any) -> bytes:
-        known = Known(self.tail.state, self.tail.reader, self.home, now_micros(), self.tail.alive)
+    async def _present(self, operation: Operation, asked: Any, as_recorded: bool) -> bytes:
+        state = self.tail.state
+        now, alive = (state.at, True) if as_recorded else (now_micros(), self.tail.alive)
+        known = Known(state, self.tail.reader, self.home, now, alive)
         handler: Any = operation.handler
         if operation.sort == "state":
             return msgspec.json.encode(handler(known, asked))

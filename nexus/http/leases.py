@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-from events.envelope import Position
 from nexus.http.commands import submit
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
 from nexus.http.security import Caller
+from nexus.http.shown import LeaseGiven, LeaseReleased
 from nexus.http.tail import Tail
 from projections import views
 from projections.state import State
@@ -35,21 +35,6 @@ class OfLease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A lease, by name."""
 
     name: LeaseName
-
-
-class LeaseGiven(msgspec.Struct, frozen=True):
-    """The lease that was asked for as event `seq`."""
-
-    seq: Position
-    lease: views.LeaseView
-
-
-class LeaseReleased(msgspec.Struct, frozen=True):
-    """The lease that was given back, as event `seq`."""
-
-    seq: Position
-    name: str
-    port: int
 
 
 async def lease(tail: Tail, caller: Caller, key: str, asked: Asked[Nothing, Nothing]) -> LeaseGiven:

@@ -94,12 +94,12 @@ OPERATIONS: tuple[Operation, ...] = (
     _state("leases", "/api/leases", "ports", "The ports that are promised.", views.LeasesView, queries.leases),
     Operation(
         name="lease", method="POST", path="/api/leases", tag="ports", role="operate",
-        summary="Get a port that nobody else will get.", body=leases.LeaseWanted, answer=leases.LeaseGiven, status=201,
+        summary="Get a port that nobody else will get.", body=leases.LeaseWanted, answer=shown.LeaseGiven, status=201,
         problems=(409, 503), sort="command", handler=leases.lease,
     ),
     Operation(
         name="release", method="DELETE", path="/api/leases/{name}", tag="ports", role="operate",
-        summary="Give a leased port back.", place=leases.OfLease, answer=leases.LeaseReleased,
+        summary="Give a leased port back.", place=leases.OfLease, answer=shown.LeaseReleased,
         problems=(404, 413, 503), sort="command", handler=leases.release,
     ),
     _log("events", "/api/events", "history", "A page of the history.", shown.EventsPage, queries.events,
@@ -184,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=shown.Health, handler="health",
     ),
     Operation(
-        name="who", path="/api/session", tag="tokens", summary="Who asks, and what they may do.", answer=sessions.Self,
+        name="who", path="/api/session", tag="tokens", summary="Who asks, and what they may do.", answer=shown.Self,
         handler="who",
     ),
 )  # fmt: skip

@@ -98,16 +98,20 @@ class Known(msgspec.Struct, frozen=True):
 
 def position(reader: Reader, text: str, what: str = "at") -> Position:
     """The position of the last event up to the moment that `text` names; raises Problem 400 or 404."""
-    try:
-        moment: Moment = parse(text, datetime.now().astimezone(), lambda naive: naive.astimezone())
-    except MomentError as error:
-        raise Problem(400, f"the query key {what!r}", error.expected, repr(text)[:100], "Mend it.") from error
+    moment = _moment(text, what)
     if moment.seq is None:
         return reader.seq_at(moment.at)
     head = reader.head
     if moment.seq > (head.seq):
         raise no_such_event(moment.seq, head.seq)
     return moment.seq
+
+
+def _moment(text: str, what: str) -> Moment:
+    try:
+        return parse(text, datetime.now().astimezone(), lambda naive: naive.astimezone())
+    except MomentError as error:
+        raise Problem(400, f"the query key {what!r}", error.expected, repr(text)[:100], "Mend it.") from error
 
 
 def no_such_event(seq: Position, head: Position) -> Problem:
@@ -184,11 +188,17 @@ def events(known: Known, asked: Asked[Nothing, EventsQuery]) -> shown.EventsPage
     query = asked.query
     kinds = kinds_of(query.kind)
     streams = [it for it in (query.stream, f"service/{query.service}" if query.service else "") if it]
-    after = query.after if query.since is None else max(query.after, position(known.reader, query.since, "since"))
+    after = query.after if query.since is None else max(query.after, _before(known.reader, query.since))
     if kinds == set() or len(set(streams)) > 1:
         return shown.EventsPage(known.state.seq, iso(known.now), [], None)
     rows, following = _page(known, query, kinds or (), streams[:1], after)
     return shown.EventsPage(known.state.seq, iso(known.now), [shown.event(row) for row in rows], following)
+
+
+def _before(reader: Reader, since: str) -> Position:
+    """The position before the first event from a moment on."""
+    moment = _moment(since, "since")
+    return reader.seq_at(moment.at - 1) if moment.seq is None else max(0, position(reader, since, "since") - 1)
 
 
 def kinds_of(text: str) -> set[str] | None:

@@ -11,6 +11,7 @@ import msgspec
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
 from nexus.http.security import Caller
+from nexus.http.shown import Self
 from nexus.http.tokens import CODE_SECONDS, Codes, Issued, NameTakenError, Role, Tokens
 
 TokenName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -65,13 +66,6 @@ class Revoked(msgspec.Struct, frozen=True):
     """The token that is not valid any more."""
 
     name: str
-
-
-class Self(msgspec.Struct, frozen=True):
-    """Who asks, as every command's event names them."""
-
-    name: str
-    role: Role
 
 
 class Sessions:

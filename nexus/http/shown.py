@@ -14,7 +14,7 @@ from projections.event_views import DecisionView
 from projections.health import HealthStatus
 from projections.port_past import PortMoment
 from projections.services import InstanceState
-from projections.views import PortView, ServiceView
+from projections.views import LeaseView, PortView, ServiceView
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -107,6 +107,28 @@ class LogPart(msgspec.Struct, frozen=True):
     end: int
     size: int
     lines: list[str]
+
+
+class LeaseGiven(msgspec.Struct, frozen=True):
+    """The lease that was asked for as event `seq`."""
+
+    seq: Position
+    lease: LeaseView
+
+
+class LeaseReleased(msgspec.Struct, frozen=True):
+    """The lease that was given back, as event `seq`."""
+
+    seq: Position
+    name: str
+    port: int
+
+
+class Self(msgspec.Struct, frozen=True):
+    """Who asks, as every command's event names them."""
+
+    name: str
+    role: Literal["read", "operate", "admin"]
 
 
 def event(stored: Stored) -> EventView:

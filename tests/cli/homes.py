@@ -69,8 +69,9 @@ def nexus(*arguments: str, cwd: Path | None = None, **environment: str) -> subpr
 
 def quickly(home: Path, *arguments: str) -> Result:
     """Run a command that needs no supervisor in this process."""
-    return CliRunner().invoke(make_app(_no_supervisor), ["--home", str(home), *arguments], env=ENVIRONMENT)
+    return CliRunner().invoke(make_app(no_supervisor), ["--home", str(home), *arguments], env=ENVIRONMENT)
 
 
-def _no_supervisor(home: Path, file: Path) -> None:
+def no_supervisor(home: Path, file: Path) -> None:
+    """What reading commands never need."""
     raise AssertionError(f"no supervisor was to run for {home}")

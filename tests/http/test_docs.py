@@ -47,6 +47,22 @@ def test_an_example_works(system: System, line: str) -> None:
     assert not re.search(r'"status":[45]\d\d', done.stdout)
 
 
+def programs() -> list[str]:
+    """Every block of Python of the guide to the client."""
+    return re.findall(r"```python\n(.*?)```", (DOCS / "guides" / "python.md").read_text("utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("program", programs())
+def test_a_program_works(system: System, program: str) -> None:
+    """Run in the project's folder as it stands, it ends well and says something."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=system.folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
 def test_there_are_examples() -> None:
     """The pages still have them in the form that is looked for."""
     assert len(examples()) >= 12
+    assert len(programs()) >= 3

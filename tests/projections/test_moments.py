@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.moments import Moment, MomentError, iso, micros, moment_of, parse
+from projections.moments import Moment, MomentError, iso, micros, micros_of, moment_of, parse
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 
@@ -75,5 +75,5 @@ def test_another_day_may_have_another_offset() -> None:
 @given(st.integers(0, 4_102_444_800_000_000))
 def test_what_is_printed_can_be_typed(at: int) -> None:
     """The ISO form has microseconds and UTC, and names the same moment again."""
-    assert parse(iso(at), NOW).at == at
+    assert parse(iso(at), NOW).at == micros_of(iso(at)) == at
     assert len(iso(at)) == len("2026-03-01T14:02:11.000251Z")
