@@ -24,7 +24,16 @@ from nexus.config.reference import reference
 from nexus.http import openapi
 from nexus.http.operations import OPERATIONS
 from nexus.registry.whole import ChangeView
-from projections import alert_views, changes, endpoint_views, event_views, incident_views, traffic, views
+from projections import (
+    alert_views,
+    changes,
+    endpoint_views,
+    event_views,
+    incident_views,
+    pattern_views,
+    traffic,
+    views,
+)
 from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
@@ -166,6 +175,7 @@ where the wish was recorded, whether it came true, and if not why, by service; `
 | `ports --free N` | `{seq, at, free: [port], choices: [{port, why, score, …}]}` |
 | `ports --who PORT` | `{seq, at, ports: [port], past: [{seq, at, kind, summary, why, because}]}` |
 | `ports advise` | [advice](operations.md#adviceview), as `GET /api/advice` |
+| `patterns` | [patterns](#patterns); with `--due` [predictions](#predictions) |
 | `lease` | [leases](#leases) |
 | `lease NAME` | [lease](#leaseview) |
 | `release` | `{seq, name, port}` |
@@ -205,6 +215,8 @@ FORMS: dict[str, Struct] = {
     "change of an endpoint": ChangeView,
     "route": endpoint_views.TakenView,
     "ports": views.PortsView,
+    "patterns": pattern_views.PatternsView,
+    "predictions": pattern_views.PredictionsView,
     "leases": views.LeasesView,
     "resources": ResourcesView,
     "series": SeriesView,

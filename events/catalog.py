@@ -27,6 +27,7 @@ Verb = Literal[
     "release",
     "mark", "unmark",
 ]  # fmt: skip
+Mode = Literal["off", "propose", "on"]
 
 
 def _kind(name: str) -> str:
@@ -160,6 +161,20 @@ class MemoryMax(msgspec.Struct, frozen=True, omit_defaults=True):
     then: Literal["restart", "alert"] = "restart"
 
 
+class Predict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What may be done about an expected start: hold the service's ports, start it ahead."""
+
+    ports: Literal["off", "on"] = "on"
+    start: Mode = "propose"
+
+
+class UtcOffset(msgspec.Struct, frozen=True):
+    """From the moment `since` (µs UTC) on, local time is so many seconds ahead of UTC."""
+
+    since: int
+    seconds: int
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is declared of a service; environment values are known by name only.
 
@@ -191,6 +206,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     gateway: Exposure = Exposure()
     limits: Limits = Limits()
     memory: MemoryMax | None = None
+    predict: Predict = Predict()
 
 
 class PortPool(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -388,13 +404,18 @@ class LogDamaged(Event, frozen=True, kw_only=True):
 
 
 class SupervisorStarted(Event, frozen=True, kw_only=True):
-    """A supervisor took over: it has looked at the world and knows which runs are still alive."""
+    """A supervisor took over: it has looked at the world and knows which runs are still alive.
+
+    `zone` names its local time, `utc_offsets` say how far that is ahead of UTC in the next years.
+    """
 
     pid: int
     version: str = ""
     platform: str = ""
     home: str = ""
     machine: PortRules = PortRules()
+    zone: str = ""
+    utc_offsets: tuple[UtcOffset, ...] = ()
 
 
 class SupervisorStopped(Event, frozen=True, kw_only=True):
@@ -879,6 +900,41 @@ class AlertResolved(Decision, frozen=True, kw_only=True):
         return self.subject
 
 
+class PatternReviewScheduled(Decision, frozen=True, kw_only=True):
+    """What is expected is to be looked at again at `due`."""
+
+    due: int
+
+
+class PortReserved(Decision, frozen=True, kw_only=True):
+    """A port is to be held until `until` for a start that is expected: of a service of ours, or of another program."""
+
+    lease: str
+    port: int
+    host: str = "127.0.0.1"
+    protocol: Literal["tcp", "udp"] = "tcp"
+    pattern: str
+    until: int
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
+class ReservationEnded(Decision, frozen=True, kw_only=True):
+    """A port need not be held any longer: what was expected `came`, or it did not."""
+
+    lease: str
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    pattern: str
+    came: bool = False
+
+    @property
+    def stream(self) -> str:
+        return f"port/{self.port}"
+
+
 class ShutdownCompleted(Decision, frozen=True, kw_only=True):
     """Everything that was to be stopped has ended: the supervisor may go."""
 
@@ -894,5 +950,6 @@ Effectful = (
     | PortChosen
     | PortReleased
     | LeaseGranted
+    | PortReserved
 )
 """The decisions that something in the world has to carry out, and that therefore have an outcome."""

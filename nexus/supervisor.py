@@ -19,6 +19,8 @@ from events.catalog import (
     PauseDecided,
     PortChosen,
     PortReleased,
+    PortReserved,
+    ReservationEnded,
     ResumeDecided,
     Service,
     SignalDecided,
@@ -43,6 +45,7 @@ from nexus.platforms.interrupts import on_interrupt
 from nexus.platforms.listen import api_socket
 from nexus.platforms.port_rules import port_rules
 from nexus.platforms.sockets import ancestors, marked
+from nexus.platforms.zone import local_zone
 from nexus.sensors.asking import Question
 from nexus.sensors.clock import watch_clock
 from nexus.sensors.configuration import watch_file
@@ -113,6 +116,8 @@ class Supervisor:
             PortReleased: leases.release,
             LeaseGranted: leases.grant,
             LeaseEnded: leases.release,
+            PortReserved: leases.reserve,
+            ReservationEnded: leases.unreserve,
         }
 
     # -- what the effectors and sensors ask for ------------------------------------------------
@@ -202,8 +207,10 @@ class Supervisor:
 
     async def run(self) -> None:
         """From taking over to a completed shutdown."""
+        zone, offsets = local_zone(self.platform.clock.now())
         started = SupervisorStarted(
-            pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home), machine=port_rules()
+            pid=os.getpid(), version=self.version, platform=sys.platform, home=str(self.home), zone=zone,
+            utc_offsets=offsets, machine=port_rules(),
         )  # fmt: skip
         self.controller.recover(started, self.configured.changed(self.controller.state))
         step_seconds = self.platform.clock.wall_step_seconds

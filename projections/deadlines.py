@@ -13,6 +13,7 @@ from events.catalog import (
     DrainDecided,
     LeaseEnded,
     LeaseReviewScheduled,
+    PatternReviewScheduled,
     ProbePassed,
     RestartScheduled,
     RunAbandoned,
@@ -28,6 +29,9 @@ from events.envelope import Micros, Position, Recorded
 from projections.fold import Fold
 from projections.personal import PREFIX
 
+PATTERN_REVIEW = "review:patterns"
+"""The deadline at which what is expected is looked at again."""
+
 
 class Deadline(msgspec.Struct, frozen=True):
     """A moment, the decision that recorded it, and the run that it is for, 0 for none."""
@@ -38,7 +42,9 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True):
-    """Deadlines by key: `ready:web.1`, `drain:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, alert keys."""
+    """Deadlines by key: `ready:web.1`, `drain:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, `review:patterns`, and
+    the keys of alerts.
+    """
 
     by_key: dict[str, Deadline] = {}
 
@@ -92,6 +98,11 @@ def _without_of(deadlines: Deadlines, run: Position, *keys: str) -> Deadlines:
 @fold.on(LeaseReviewScheduled)
 def _review(deadlines: Deadlines, it: Recorded, event: LeaseReviewScheduled) -> Deadlines:
     return _with(deadlines, it, PREFIX + event.lease, event.due)
+
+
+@fold.on(PatternReviewScheduled)
+def _look_again(deadlines: Deadlines, it: Recorded, event: PatternReviewScheduled) -> Deadlines:
+    return _with(deadlines, it, PATTERN_REVIEW, event.due)
 
 
 @fold.on(LeaseEnded)

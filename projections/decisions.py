@@ -17,6 +17,7 @@ from events.catalog import (
     PortHeld,
     PortRefused,
     PortReleased,
+    PortReserved,
     ResumeDecided,
     RunAbandoned,
     RunAdopted,
@@ -45,7 +46,7 @@ fold: Fold[Decisions] = Fold()
 
 @fold.on(
     StartDecided, StopDecided, KillDecided, PauseDecided, ResumeDecided, SignalDecided, LimitsDecided, PortChosen,
-    LeaseGranted,
+    LeaseGranted, PortReserved,
 )  # fmt: skip
 def _decided(decisions: Decisions, it: Recorded, event: Decision) -> Decisions:
     assert isinstance(event, Effectful)

@@ -13,6 +13,8 @@ from events.catalog import (
     PortOwner,
     PortRefused,
     PortReleased,
+    PortReserved,
+    ReservationEnded,
     RunAbandoned,
     RunEvent,
     RunExited,
@@ -116,6 +118,22 @@ def _loaded(leases: Leases, it: Recorded, event: ConfigurationLoaded) -> Leases:
 def _chosen(leases: Leases, it: Recorded, event: PortChosen) -> Leases:
     lease = Lease(event.lease, event.port, event.instance, "chosen", event.host, event.protocol, it.at, it.seq)
     return replace(leases, by_name={**leases.by_name, event.lease: lease})
+
+
+@fold.on(PortReserved)
+def _reserved(leases: Leases, it: Recorded, event: PortReserved) -> Leases:
+    """A service's lease that lay idle is held again, perhaps on another port; a program has none here."""
+    known = leases.by_name.get(event.lease)
+    if known is None:
+        return leases
+    lease = replace(known, port=event.port, state="chosen", since=it.at, changed=it.seq)
+    return replace(leases, by_name={**leases.by_name, event.lease: lease})
+
+
+@fold.on(ReservationEnded)
+def _no_longer_reserved(leases: Leases, it: Recorded, event: ReservationEnded) -> Leases:
+    lease = leases.by_name.get(event.lease)
+    return _moved(leases, it, event.lease, event.port, "idle") if lease and lease.state == "held" else leases
 
 
 @fold.on(PortHeld)

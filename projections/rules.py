@@ -47,6 +47,11 @@ RULES: dict[str, str] = {
     "limits.declared": "nexus.toml says what it may use of the machine",
     "resources.memory": "a service that uses more memory than its memory_max is stopped and tried again",
     "alerts.over": "what the alert was about is over",
+    "prediction.hold": "its start is due, so the ports that it takes are held before it comes",
+    "prediction.came_true": "what was expected has come and has its port",
+    "prediction.missed": "the time in which it was expected is over",
+    "prediction.going": "the supervisor goes, and with it everything that it holds",
+    "prediction.review": "what is expected is looked at again when something is due or over, and at midnight",
 }  # fmt: skip
 """Every rule that a policy can name, and what it says."""
 

@@ -18,8 +18,10 @@ from projections import (
     health,
     incidents,
     leases,
+    patterns,
     personal,
     ports,
+    reservations,
     resources,
     services,
     supervisor,
@@ -48,6 +50,8 @@ class State(msgspec.Struct, frozen=True):
     traffic: traffic.Traffic = traffic.Traffic()
     resources: resources.Resources = resources.Resources()
     endpoints: endpoints.Endpoints = endpoints.Endpoints()
+    patterns: patterns.Patterns = patterns.Patterns()
+    reservations: reservations.Reservations = reservations.Reservations()
 
 
 FOLDS: dict[str, Fold[Any]] = {
@@ -65,6 +69,8 @@ FOLDS: dict[str, Fold[Any]] = {
     "traffic": traffic.fold,
     "resources": resources.fold,
     "endpoints": endpoints.fold,
+    "patterns": patterns.fold,
+    "reservations": reservations.fold,
 }
 
 Handlers = tuple[tuple[str, Callable[[Any, Recorded, Any], Any]], ...]

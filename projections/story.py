@@ -31,6 +31,7 @@ from events.catalog import (
     LogSlow,
     MemoryExceeded,
     MemoryRecovered,
+    PatternReviewScheduled,
     PauseDecided,
     PortChosen,
     PortClosed,
@@ -38,8 +39,10 @@ from events.catalog import (
     PortOpened,
     PortRefused,
     PortReleased,
+    PortReserved,
     ProbeFailed,
     ProbePassed,
+    ReservationEnded,
     ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
@@ -75,6 +78,7 @@ PURPOSES = {
     "drain": "the time that requests under way to {} had to end is over",
     "kill": "the time that {} had to stop is over",
     "restart": "the wait before the next try of {} is over",
+    "review": "it is time to look at the {} again",
 }
 
 
@@ -243,6 +247,15 @@ def _limits_applied(event: LimitsApplied) -> str:
     return done + (f"; refused: {refused}" if refused else "")
 
 
+def _reserved(event: PortReserved) -> str:
+    return f"hold port {event.port} for {event.values.get('for', event.pattern)}: {event.values.get('pattern')}"
+
+
+def _reservation_ended(event: ReservationEnded) -> str:
+    who = event.pattern.partition("/")[2]
+    return f"let port {event.port} go: {who} {'came' if event.came else 'did not come'}"
+
+
 def _alert(event: AlertRaised) -> str:
     return f"{event.severity}: {event.message}" + (f"; {event.advice}" if event.advice else "")
 
@@ -322,6 +335,9 @@ SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     AlertResolved: lambda it: (
         f"over: {it.values['was']}" if "was" in it.values else f"the {kind_of_alert(it.key)} is over"
     ),
+    PatternReviewScheduled: lambda _: "look at what is expected again later",
+    PortReserved: _reserved,
+    ReservationEnded: _reservation_ended,
     ShutdownCompleted: lambda _: "everything that was to end has ended: the supervisor may go",
 }
 """One for each kind of event: what was seen in the past tense, what was decided as an instruction."""

@@ -19,6 +19,7 @@ from events.catalog import (
     PortHeld,
     PortPool,
     PortRequest,
+    PortReserved,
     Probe,
     ProbeFailed,
     ProbePassed,
@@ -101,7 +102,7 @@ class World:
 
     def _outcomes(self, it: Recorded) -> Iterator[Draft]:
         match it.event:
-            case PortChosen() | LeaseGranted() if self.ports_held:
+            case PortChosen() | LeaseGranted() | PortReserved() if self.ports_held:
                 yield Draft(PortHeld(lease=it.event.lease, port=it.event.port), it.seq)
             case StartDecided() if self.runs_begin:
                 yield Draft(RunStarted(instance=it.event.instance, run=it.seq, pid=PID), it.seq)

@@ -93,6 +93,12 @@ def _incidents() -> typer.Typer:
     return app
 
 
+def _patterns() -> typer.Typer:
+    from nexus.cli.patterns import app
+
+    return app
+
+
 def _web() -> typer.Typer:
     from nexus.cli.web import app
 
@@ -132,6 +138,7 @@ COMMANDS: dict[str, Callable[[], typer.Typer]] = {
     "endpoints": _endpoints, "route": _endpoints,
     "ports": _ports, "lease": _leases, "release": _leases, "graph": _status, "open": _web, "token": _web,
     "query": _tables, "export": _tables, "rebuild": _tables, "bundle": _bundle,
+    "patterns": _patterns,
     "verify": _care, "doctor": _care,
     "init": _setup, "discover": _setup, "import": _setup,
     "version": _care, "supervise": _run,

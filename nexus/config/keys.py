@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from events.catalog import Api, Exposure, PortPool, PortRequest, Probe, Restart, Service
+from events.catalog import Api, Exposure, PortPool, PortRequest, Predict, Probe, Restart, Service
 
 SERVICE_DEFAULTS = Service(name="", command=())
 PROBE_DEFAULTS = Probe()
@@ -13,6 +13,7 @@ EXPOSURE_DEFAULTS = Exposure()
 PORT_DEFAULTS = PortRequest()
 API_DEFAULTS = Api()
 POOL_DEFAULTS = PortPool()
+PREDICT_DEFAULTS = Predict()
 LOG_SIZE_DEFAULT = "64MiB"
 SAMPLES_SIZE_DEFAULT = "256MiB"
 SAMPLES_KEEP_DEFAULT = "14d"
@@ -142,6 +143,8 @@ SERVICE = Keys("[services.NAME]", (
         "How it becomes known what it can be asked; false: it is never asked.", 'api = "/openapi.json"'),
     Key("gateway", "a table, or false to keep it to itself", "open to it where it has a TCP port",
         "How the gateway leads to it.", 'gateway = { sticky = true, timeout = "30s" }'),
+    Key("predict", '"off", or a table', "ports held, a start ahead proposed",
+        "What may be done about a start that is expected.", 'predict = { ports = "on", start = "on" }'),
 ), not_yet=("schedule", "image"))  # fmt: skip
 
 PORT = Keys("port and ports.NAME", (
@@ -239,7 +242,14 @@ MEMORY_MAX = Keys("memory_max", (
         'then = "alert"'),
 ))  # fmt: skip
 
-TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API, GATEWAY, ROUTE, LIMITS, MEMORY_MAX)
+PREDICT = Keys("predict", (
+    Key("ports", '"off" or "on"', f'"{PREDICT_DEFAULTS.ports}"',
+        "Whether its ports are held a few minutes before it is expected to start.", 'ports = "off"'),
+    Key("start", '"off", "propose" or "on"', f'"{PREDICT_DEFAULTS.start}"',
+        "Whether it is started ahead where that pays; a task never is.", 'start = "on"'),
+))  # fmt: skip
+
+TABLES = (NEXUS, SERVICE, PORT, HEALTH, RESTART, INSTANCES, API, GATEWAY, ROUTE, LIMITS, MEMORY_MAX, PREDICT)
 
 PLACEHOLDERS = (
     ("port", "its main port: the one named main, otherwise its first"),

@@ -10,7 +10,18 @@ from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
-from events.catalog import Condition, Handover, PortRequest, Probe, ProbeKind, Restart, RestartWhen, Service
+from events.catalog import (
+    Condition,
+    Handover,
+    Mode,
+    PortRequest,
+    Predict,
+    Probe,
+    ProbeKind,
+    Restart,
+    RestartWhen,
+    Service,
+)
 from nexus.config import keys
 from nexus.config.api import read_api
 from nexus.config.environment import read_environment, secrets_of
@@ -113,6 +124,7 @@ def read_service(source: Source, name: str, table: Any, folder: Path) -> Read:
         reload_signal=_signal(reader, "reload_signal", TOLD) if "reload_signal" in reader else "",
         groups=_names(reader, "groups"),
         profiles=_names(reader, "profiles"),
+        predict=_predict(reader),
     )
     return Read(Private(service, environment), _needs(reader), notes)
 
@@ -168,6 +180,16 @@ def _names(reader: Reader, key: str) -> tuple[str, ...]:
         if not NAME.fullmatch(name):
             raise reader.malformed(key, place, found=described(name), next_step="Use small letters, digits, - and _.")
     return names
+
+
+def _predict(reader: Reader) -> Predict:
+    if "predict" not in reader:
+        return DEFAULT.predict
+    if reader.table["predict"] == "off":
+        return Predict(ports="off", start="off")
+    inner = reader.reader("predict", keys.PREDICT)
+    ports = cast(Literal["off", "on"], inner.choice("ports", DEFAULT.predict.ports, ("off", "on")))
+    return Predict(ports, cast(Mode, inner.choice("start", DEFAULT.predict.start, ("off", "propose", "on"))))
 
 
 def _replicas(reader: Reader, ports: tuple[PortRequest, ...]) -> tuple[int, int | None, list[str]]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from events.catalog import Decision, LeaseEnded, LeaseGranted, PortChosen, PortHeld, PortRefused, PortReleased
+from events.catalog import (
+    Decision,
+    LeaseEnded,
+    LeaseGranted,
+    PortChosen,
+    PortHeld,
+    PortRefused,
+    PortReleased,
+    PortReserved,
+    ReservationEnded,
+)
 from events.envelope import Draft, Position
 from nexus.platforms.base import Sockets
 
@@ -33,6 +43,19 @@ class LeaseEffector:
         assert isinstance(decision, LeaseGranted)
         problem = self.sockets.hold(decision.port, "127.0.0.1", "tcp", shared=True)
         return [self._outcome(decision.lease, decision.port, "tcp", problem)]
+
+    def reserve(self, _: Position, decision: Decision) -> list[Draft]:
+        """Hold a port for a start that is expected; another program's is held so that it can listen there."""
+        assert isinstance(decision, PortReserved)
+        shared = decision.pattern.startswith("program/")
+        problem = self.sockets.hold(decision.port, decision.host, decision.protocol, shared=shared)
+        return [self._outcome(decision.lease, decision.port, decision.protocol, problem)]
+
+    def unreserve(self, _: Position, decision: Decision) -> list[Draft]:
+        """Let a port go that was held for a start."""
+        assert isinstance(decision, ReservationEnded)
+        self.sockets.release(decision.port, decision.protocol)
+        return []
 
     def release(self, _: Position, decision: Decision) -> list[Draft]:
         """Let a port go."""

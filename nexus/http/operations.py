@@ -23,7 +23,7 @@ from nexus.http import (
 from nexus.http.operation import Operation
 from nexus.http.queries import AtQuery, EventsQuery, OfEvent, OfPort, OfService, PageQuery
 from nexus.policies.advice import AdviceView
-from projections import alert_views, endpoint_views, event_views, incident_views, views
+from projections import alert_views, endpoint_views, event_views, incident_views, pattern_views, views
 from projections.changes import Plan
 from projections.explanation import Explanation
 from projections.questions import AnswerView
@@ -140,6 +140,10 @@ OPERATIONS: tuple[Operation, ...] = (
            endpoint_views.TakenView, endpoints.route, query=endpoints.RouteQuery),
     _state("graph", "/api/graph", "status", "Which service needs which.", views.GraphView, queries.graph),
     _state("alerts", "/api/alerts", "status", "What somebody ought to know.", alert_views.AlertsView, queries.alerts),
+    _state("patterns", "/api/patterns", "patterns", "When services and other programs start.",
+           pattern_views.PatternsView, queries.patterns),
+    _state("predictions", "/api/predictions", "patterns", "The starts that are expected today.",
+           pattern_views.PredictionsView, queries.predictions),
     _state("metrics", "/api/metrics", "status", "Every figure.", metrics.MetricsView, metrics.metrics),
     _state("metrics_text", "/metrics", "status", "Every figure, for Prometheus.", str, metrics.metrics,
            media_type=metrics.MEDIA_TYPE),

@@ -16,7 +16,7 @@ from nexus.http import shown
 from nexus.http.operation import Asked, Nothing
 from nexus.http.problems import Problem
 from nexus.policies.advice import AdviceView, advice_view
-from projections import alert_views, event_views, log_questions, views
+from projections import alert_views, event_views, log_questions, pattern_views, views
 from projections.conditions import is_internal
 from projections.explanation import Explanation
 from projections.log_questions import DECISION_KINDS, outcome
@@ -178,6 +178,16 @@ def alerts(known: Known, _: Asked[Nothing, AtQuery]) -> alert_views.AlertsView:
 def graph(known: Known, _: Asked[Nothing, AtQuery]) -> views.GraphView:
     """Which service needs which."""
     return views.graph(known.state)
+
+
+def patterns(known: Known, _: Asked[Nothing, AtQuery]) -> pattern_views.PatternsView:
+    """When services and other programs start."""
+    return pattern_views.patterns(known.state)
+
+
+def predictions(known: Known, _: Asked[Nothing, AtQuery]) -> pattern_views.PredictionsView:
+    """The starts that are expected today."""
+    return pattern_views.predictions(known.state)
 
 
 # -- questions to the log --------------------------------------------------------------------------

@@ -259,7 +259,7 @@ def stable_guess(project: str, name: str, size: int) -> int:
 
 def free_ports(state: State, count: int) -> list[Choice]:
     """The best ports of the pool for whoever asks, the best first."""
-    ground = Ground(state, state.leases.taken() | state.personal.taken())
+    ground = Ground(state, state.leases.taken() | state.personal.taken() | state.reservations.taken())
     wish = Wish("a recommendation")
     guess = stable_guess_of(ground, wish)
     found = [

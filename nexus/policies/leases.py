@@ -15,7 +15,7 @@ UNUSED_SECONDS = 300
 
 def decide(state: State) -> Iterator[Draft]:
     """Grant what is asked for, hold again what an earlier supervisor held, and end what is over."""
-    taken = state.leases.taken() | state.personal.taken()
+    taken = state.leases.taken() | state.personal.taken() | state.reservations.taken()
     for lease in state.personal.by_name.values():
         if lease.state == "wanted":
             yield from _grant(state, lease, taken)

@@ -20,7 +20,7 @@ RETRY_SECONDS = 10
 def decide(state: State) -> Iterator[Draft]:
     """Let go what is no longer asked for; choose a port for every instance that is to start and has none."""
     yield from _release(state)
-    taken = state.leases.taken() | state.personal.taken()
+    taken = state.leases.taken() | state.personal.taken() | state.reservations.taken()
     ground: Ground | None = None
     waiting: set[str] = set()
     for instance, request, lease in _wanted(state):

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from events.envelope import Draft, Micros, Recorded
-from nexus.policies import alerts, leases, limits, pausing, ports, restart, rolling, shutdown, signals, startup
+from nexus.policies import (
+    alerts,
+    leases,
+    limits,
+    pausing,
+    ports,
+    prediction,
+    restart,
+    rolling,
+    shutdown,
+    signals,
+    startup,
+)
 from projections.state import State, evolve
 
 Policy = Callable[[State], Iterable[Draft]]
@@ -19,6 +31,7 @@ POLICIES: tuple[Policy, ...] = (
     signals.decide,
     startup.decide,
     limits.decide,
+    prediction.decide,
     alerts.decide,
 )
 """In this order, each seeing what the earlier ones decided."""

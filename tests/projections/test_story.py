@@ -37,6 +37,7 @@ from events.catalog import (
     LogSlow,
     MemoryExceeded,
     MemoryRecovered,
+    PatternReviewScheduled,
     PauseDecided,
     PortChosen,
     PortClosed,
@@ -45,9 +46,11 @@ from events.catalog import (
     PortOwner,
     PortRefused,
     PortReleased,
+    PortReserved,
     ProbeFailed,
     ProbePassed,
     Rejected,
+    ReservationEnded,
     ResourcesMeasured,
     RestartScheduled,
     ResumeDecided,
@@ -272,6 +275,21 @@ TOLD: list[tuple[Event, str, str]] = [
     ),
     (AlertResolved(rule="r", key="odd", subject="service/web"), "web", "the alert odd is over"),
     (AlertResolved(rule="r", key="k", subject="nexus", values={"was": "web is down"}), "nexus", "over: web is down"),
+    (PatternReviewScheduled(rule="r", due=1), "nexus", "look at what is expected again later"),
+    (
+        PortReserved(
+            rule="r", lease="job.1/main", port=80, pattern="service/job", until=1,
+            values={"for": "job", "pattern": "workdays 8:57–9:04, 14 of 15"},
+        ), "port 80", "hold port 80 for job: workdays 8:57–9:04, 14 of 15",
+    ),
+    (
+        ReservationEnded(rule="r", lease="job.1/main", port=80, pattern="service/job", came=True), "port 80",
+        "let port 80 go: job came",
+    ),
+    (
+        ReservationEnded(rule="r", lease="x", port=80, pattern="program/python3:80"), "port 80",
+        "let port 80 go: python3:80 did not come",
+    ),
     (
         ShutdownCompleted(rule="r"), "nexus",
         "everything that was to end has ended: the supervisor may go",

@@ -15,6 +15,7 @@ from events.catalog import (
     Decision,
     KillDecided,
     LimitsDecided,
+    ReservationEnded,
     RestartScheduled,
     ResumeDecided,
     RunAbandoned,
@@ -27,7 +28,7 @@ from events.errors import LogError
 from nexus.controller import Controller
 from nexus.effectors.processes import ProcessEffector
 from nexus.platforms.simulated import SimulatedClock, SimulatedPlatform, SimulatedProcesses
-from nexus.policies import limits, pausing, restart, rolling, shutdown, startup
+from nexus.policies import limits, pausing, prediction, restart, rolling, shutdown, startup
 from nexus.policies import step as steps
 from nexus.policies.step import POLICIES, Policy, step
 from projections import services
@@ -42,13 +43,17 @@ ROUNDS_MAX = 200
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """A mistake: other policies, another controller, or other attributes of the modules under test."""
+    """A mistake: other policies, another controller, or other attributes of the modules under test.
+
+    It shows within `hours`.
+    """
 
     name: str
     policies: tuple[Policy, ...] = POLICIES
     controller: type[Controller] = Controller
     platform: type[SimulatedPlatform] = SimulatedPlatform
     changes: tuple[tuple[Any, str, Any], ...] = ()
+    hours: float = 0.5
 
     @contextlib.contextmanager
     def planted(self) -> Iterator[None]:
@@ -292,4 +297,5 @@ MUTANTS = (
     Mutant("a full disk is tried without a pause", controller=NeverSleeps),
     Mutant("commands are accepted before they are durable", controller=AnswersEarly),
     Mutant("ports are not let go before a start", changes=((ProcessEffector, "start", start_and_keep_ports),)),
+    Mutant("what is held ahead is kept", policies=without(prediction.decide, ReservationEnded), hours=2.5),
 )

@@ -1,4 +1,4 @@
-"""What is supervised in the simulated world: twenty services with every kind of setting, and changes to them."""
+"""What is supervised in the simulated world: twenty-one services with every kind of setting, and changes to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from events.catalog import ConfigurationLoaded, Limits, MemoryMax, PortPool, PortRequest, Probe, Restart, Service
 
-POOL = PortPool(first=20_000, last=20_017, excluded=(20_003,))
+POOL = PortPool(first=20_000, last=20_018, excluded=(20_003,))
 FIXED = (5432, 8080)
 
 replace = msgspec.structs.replace
@@ -49,6 +49,7 @@ SERVICES = {
         _service("edge", ports=(PortRequest(fixed=8080),), depends_on={"web": "healthy"}),
         _service("cron", ports=(), probe=None, depends_on={"core": "started"}, restart=Restart(when="on failure")),
         _service("report", task=True, probe=None, ports=(), autostart=False, depends_on={"database": "healthy"}),
+        _service("export", task=True, probe=None, autostart=False),
         _service("nexus-gateway", category="internal", stop_timeout_seconds=2.0),
     )
 }  # fmt: skip

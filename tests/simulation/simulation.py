@@ -20,6 +20,8 @@ from events.catalog import (
     PauseDecided,
     PortChosen,
     PortReleased,
+    PortReserved,
+    ReservationEnded,
     ResumeDecided,
     RunDrained,
     SignalDecided,
@@ -48,6 +50,7 @@ from tests.simulation.witness import Witness, insist
 
 COMMAND_EVERY_SECONDS = 150.0
 TOLD_EVERY_SECONDS = 1_200.0
+JOB, JOB_EVERY_SECONDS = "export", 1260.0
 CALM_SECONDS = 900.0
 LAST_FAILURES_SECONDS = 120.0
 SHUTDOWN_SECONDS = 120.0
@@ -98,6 +101,7 @@ class Simulation:
         self.world.later(self.hours * 3600, self._calm_down)
         self._ask_later()
         self._tell_later()
+        self.world.later(JOB_EVERY_SECONDS, self._job)
         while self.phase != "over":
             await self._life()
             self.world.pass_time(self.dice.random() * self.dice.choice((0.1, 3, 60)))
@@ -106,6 +110,7 @@ class Simulation:
             event = self.log.history[position - 1].event
             kept = isinstance(event, CommandReceived) and event.command_id == command_id
             insist(kept, "nothing acknowledged is lost", (command_id, position))
+        self.world.counts["a port is held ahead"] += sum(isinstance(it.event, PortReserved) for it in self.log.history)
         insist(list(self.log.inner.read()) == self.log.history, "what is read is what was written")
         audit(self.log.history, self.witness.state, self.policies)
         return Summary(self.hours, len(self.log.history), self.lives, dict(self.world.counts))
@@ -168,6 +173,8 @@ class Simulation:
             PortReleased: leases.release,
             LeaseGranted: leases.grant,
             LeaseEnded: leases.release,
+            PortReserved: leases.reserve,
+            ReservationEnded: leases.unreserve,
         }
 
     def _launch(self, decision: StartDecided) -> Launch:
@@ -265,6 +272,12 @@ class Simulation:
             named = ["store", "worker"] if rolling else named
             more: dict[str, Value] = {"signal": "HUP"} if verb == "signal" else {**rolling}
             self.ask(verb, *(() if verb in ("up", "down", "detach") else named), **more)
+
+    def _job(self) -> None:
+        """A program starts a job of ours by the clock, whatever else happens."""
+        if self.phase == "faults":
+            self.world.later(JOB_EVERY_SECONDS, self._job)
+            self.ask("start", JOB)
 
     def _lease(self) -> None:
         """Somebody asks for a port of their own, or gives one back."""

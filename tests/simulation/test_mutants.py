@@ -15,17 +15,16 @@ from tests.simulation.witness import BrokenInvariantError
 
 FIERCE = msgspec.structs.replace(worse(6), kill_at_act=0.01)
 SEEDS = range(40)
-HOURS = 0.5
 FOUND = (BrokenInvariantError, UnsettledError, OutOfOrderError, LogError, AssertionError, KeyError)
 """How a mistake shows: an invariant breaks, the policies come to no end, or the machinery refuses to go on."""
 
 
-def found_by(mutant: Mutant, seeds: range = SEEDS, hours: float = HOURS, faults: Faults = FIERCE) -> str:
+def found_by(mutant: Mutant, seeds: range = SEEDS, faults: Faults = FIERCE) -> str:
     """What the first seed that finds the mistake says of it; empty when none does."""
     with mutant.planted():
         for seed in seeds:
             try:
-                simulate(seed, hours, faults, mutant.policies)
+                simulate(seed, mutant.hours, faults, mutant.policies)
             except FOUND as error:
                 return f"seed {seed}: {type(error).__name__}: {error}"
     return ""

@@ -19,6 +19,7 @@ EXPECTED = frozenset({
     "a program is hanging", "a program is answering badly", "the clock is stepped", "the disk is full",
     "the disk is slow", "the machine restarts", "supervisor killed while it waits", "supervisor killed before a commit",
     "supervisor killed after a commit", "the configuration is changed", "rotations",
+    "a port is held ahead",
 })  # fmt: skip
 """The faults that even the slice goes through."""
 

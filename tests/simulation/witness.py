@@ -9,6 +9,7 @@ from events.envelope import Micros, Position, Recorded
 from nexus.controller import Controller
 from nexus.platforms.simulated_world import SECOND, Process, World
 from projections.conditions import waits_for
+from projections.deadlines import PATTERN_REVIEW
 from projections.services import Instance
 from projections.state import State
 from tests.simulation.disk import FaultyLog
@@ -144,6 +145,7 @@ class Witness:
         unknown = self.world.living.keys() - runs.keys()
         insist(not unknown, "every living run is known", unknown)
         self._leases(state)
+        self._reservations(state, controller.clock.now())
         self._deadlines(state)
 
     def _pending(self, state: State) -> None:
@@ -157,8 +159,12 @@ class Witness:
 
     def _leases(self, state: State) -> None:
         taken = [it.port for it in state.leases.by_name.values() if it.state not in ("refused", "released")]
-        taken += state.personal.taken()
+        taken += [*state.personal.taken(), *state.reservations.taken()]
         insist(len(taken) == len(set(taken)), "a port is never leased twice", (state.leases, state.personal))
+
+    def _reservations(self, state: State, now: Micros) -> None:
+        for it in state.reservations.by_lease.values():
+            insist(now <= it.until + SECOND, "nothing is held ahead for longer than it was expected", it)
 
     def _deadlines(self, state: State) -> None:
         for key, deadline in state.deadlines.by_key.items():
@@ -169,7 +175,7 @@ class Witness:
                 gone = purpose == "restart" and name.rpartition(".")[0] in state.services.declared
                 fits = instance.state in _FITTING[purpose] if instance else gone
             else:
-                fits = key in state.alerts.active or name in state.personal.by_name
+                fits = key in state.alerts.active or name in state.personal.by_name or key == PATTERN_REVIEW
             insist(fits, "no deadline outlives what it is for", (key, deadline, instance))
 
     def _hopeless(self, state: State) -> None:
