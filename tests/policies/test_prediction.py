@@ -19,6 +19,7 @@ from events.catalog import (
     ReservationEnded,
     Service,
     SupervisorStarted,
+    Value,
 )
 from nexus.policies.check import check
 from projections.expectations import expectations
@@ -122,7 +123,7 @@ def test_ports_of_a_program_that_is_none_of_ours_are_kept_for_it() -> None:
     held = reserved(world.until(world.at(21, 8, 56)))
     assert [it.port for it in held] == [8000, 8001, 8002, 8003]
     assert held[0].values["for"] == "python3 on 8000–8003"
-    arguments = {"lease": "ci", "first": 8001, "last": 8010}
+    arguments: dict[str, Value] = {"lease": "ci", "first": 8001, "last": 8010}
     granted = world.when(CommandReceived(verb="lease", arguments=arguments))
     assert granted[0].rejected[0].reason == "leased to program/python3:8000/8001"
     came = ended(world.listen(world.at(21, 9, 1), 8000, 8001, 8002, 8003))

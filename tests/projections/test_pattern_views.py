@@ -10,6 +10,7 @@ import pytest
 from events.catalog import PortRequest, Predict, Service
 from projections.expectations import expectations
 from projections.pattern_views import PatternView, patterns, predictions
+from projections.patterns import Patterns
 from projections.series import HYBRID
 from tests.days import Days
 from tests.given import asked, service
@@ -112,7 +113,7 @@ def test_bursts_of_chance_are_waited_for() -> None:
     assert due[0].why == "within 10 min of the last"
 
 
-def _keeping(world: Days):  # type: ignore[no-untyped-def]
+def _keeping(world: Days) -> Patterns:
     """The patterns of a world in which keeping for ten minutes has cost least."""
     known = world.state.patterns
     pattern = known.by_name["service/job"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from projections.recurrence import Rule, calendar_rules, clock, interval_rules, span
 
@@ -14,7 +15,7 @@ def workdays(count: int, minute: int = 540) -> dict[int, tuple[int, ...]]:
     return {MONDAY + it: (minute + it % 3 - 1,) for it in range(count) if it % 7 < 5}
 
 
-def best(starts: dict[int, tuple[int, ...]], day: int) -> str:
+def best(starts: Mapping[int, tuple[int, ...]], day: int) -> str:
     """The best rule for a day, in words; empty without one."""
     return next((str(rule) for rule in calendar_rules(starts, day)), "")
 
