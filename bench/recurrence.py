@@ -1,6 +1,6 @@
 """Recurring starts: what is expected of them, beside keeping alive and the hybrid histogram, and what choosing costs.
 
-Streams are files of starts, one epoch second a line, in the folder that NEXUS_STARTS names; synthetic ones come with it.
+Streams are files of starts, one epoch second a line, in the folder that NEXUS_STARTS names; synthetic ones are added.
 Everything is judged as it would have happened: each start is expected from earlier starts only, after two weeks.
 """
 

@@ -26,6 +26,8 @@ SAME: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     ),
     "ports": ("/api/ports", "ports", lambda it: it),
     "advice": ("/api/advice", "ports advise", lambda it: it),
+    "patterns": ("/api/patterns", "patterns", lambda it: it),
+    "predictions": ("/api/predictions", "patterns --due", lambda it: it),
     "leases": ("/api/leases", "lease", lambda it: it),
     "alerts": ("/api/alerts", "alerts", lambda it: it),
     "graph": ("/api/graph", "graph", lambda it: it),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from events.catalog import (
@@ -21,7 +23,7 @@ from tests.given import World, asked, service
 LINUX = PortRules(ephemeral=(32_768, 60_999))
 
 
-def advice(*events: Event, services: tuple[Service, ...] = (), machine: PortRules = LINUX, **more: str) -> list[Advice]:
+def advice(*events: Event, services: tuple[Service, ...] = (), machine: PortRules = LINUX, **more: Any) -> list[Advice]:
     """What is advised after `events`."""
     world = World(*services)
     world.when(SupervisorStarted(pid=1, machine=machine, **more), asked("up"))

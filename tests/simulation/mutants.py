@@ -45,7 +45,7 @@ ROUNDS_MAX = 200
 class Mutant(msgspec.Struct, frozen=True):
     """A mistake: other policies, another controller, or other attributes of the modules under test.
 
-    It shows within `hours`.
+    It shows within `hours` with so many `times` the usual faults.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Mutant(msgspec.Struct, frozen=True):
     platform: type[SimulatedPlatform] = SimulatedPlatform
     changes: tuple[tuple[Any, str, Any], ...] = ()
     hours: float = 0.5
+    times: float = 6.0
 
     @contextlib.contextmanager
     def planted(self) -> Iterator[None]:
@@ -297,5 +298,5 @@ MUTANTS = (
     Mutant("a full disk is tried without a pause", controller=NeverSleeps),
     Mutant("commands are accepted before they are durable", controller=AnswersEarly),
     Mutant("ports are not let go before a start", changes=((ProcessEffector, "start", start_and_keep_ports),)),
-    Mutant("what is held ahead is kept", policies=without(prediction.decide, ReservationEnded), hours=2.5),
+    Mutant("what is held ahead is kept", policies=without(prediction.decide, ReservationEnded), hours=4.0, times=1.0),
 )
