@@ -24,7 +24,7 @@ from projections.series import (
     WAYS,
     Series,
     at_minute,
-    expected_before,
+    expected,
     started,
     way,
 )
@@ -135,6 +135,14 @@ def lived(name: str, minutes: list[int], quick: bool) -> Lived:
                     tallies[SELECTOR].add(hit, len(spans), wasted)
         series = started(series, minute, 0)
     return found
+
+
+def expected_before(series: Series, name: str, now: int) -> list[tuple[int, int]]:
+    """From when to when a way expected a start since the last one, what is over by `now` included."""
+    if not name.startswith("rules"):
+        return [(opens, closes) for opens, closes, _ in expected(series, name)]
+    series = msgspec.structs.replace(series, windows=(*series.past, *series.windows))
+    return [(opens, closes) for opens, closes, _ in expected(series, name) if opens <= now]
 
 
 def merged(spans: list[tuple[int, int]], now: int) -> list[tuple[int, int]]:

@@ -254,11 +254,3 @@ def expected(series: Series, name: str) -> list[tuple[Minute, Minute, Window | N
         return [(it.opens, it.closes, it) for it in series.windows if it.sure >= sure]
     keep = KEEP_ALIVE_MINUTES[WAYS.index(name) - 2 - len(SURE)]
     return [(series.last, series.last + keep, None)]
-
-
-def expected_before(series: Series, name: str, now: Minute) -> list[tuple[Minute, Minute]]:
-    """From when to when a way expected a start since the last one, what is over by `now` included."""
-    if not name.startswith("rules"):
-        return [(opens, closes) for opens, closes, _ in expected(series, name)]
-    series = msgspec.structs.replace(series, windows=(*series.past, *series.windows))
-    return [(opens, closes) for opens, closes, _ in expected(series, name) if opens <= now]

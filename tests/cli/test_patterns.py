@@ -50,7 +50,7 @@ class Weeks(Life):
 
     def _effects(self) -> dict[type[Decision], Effect]:
         leases = LeaseEffector(self.platform.sockets)
-        ahead = {PortReserved: leases.reserve, ReservationEnded: leases.unreserve}
+        ahead: dict[type[Decision], Effect] = {PortReserved: leases.reserve, ReservationEnded: leases.unreserve}
         return super()._effects() | {kind: self._counting(effect) for kind, effect in ahead.items()}
 
     def until(self, at: int) -> None:
