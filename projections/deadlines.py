@@ -42,8 +42,8 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class Deadlines(msgspec.Struct, frozen=True):
-    """Deadlines by key: `ready:web.1`, `drain:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, `review:patterns`, and
-    the keys of alerts.
+    """Deadlines by key: `ready:web.1`, `drain:web.1`, `kill:web.1`, `restart:web.1`, `lease:NAME`, `review:patterns`,
+    and the keys of alerts.
     """
 
     by_key: dict[str, Deadline] = {}
