@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
@@ -13,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 import typer
 
-from bench.__main__ import figures, number
+from bench.documented import benchmarks_page
 from events import catalog
 from events.envelope import Recorded
 from nexus.cli.app import make_app
@@ -38,10 +37,8 @@ from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
-from projections.rows import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
-RESULTS = Path(__file__).parent.parent / "bench" / "results"
 SECTION = re.compile(r"^# -- (.+?) -+$|^class (\w+)\(", re.MULTILINE)
 BASES, TYPES = "the bases", "declared types"
 IN_EVERY_DECISION = ("rule", "values", "rejected")
@@ -326,61 +323,6 @@ def command_parts(path: str, command: Any) -> Iterator[str]:
         if not it.hidden:
             yield from command_parts(f"{path} {name}", it)
 
-
-# -- benchmarks ----------------------------------------------------------------------------------
-
-
-def benchmarks_page() -> str:
-    """The last full run of each benchmark that was kept."""
-    parts = [
-        "# Benchmarks",
-        "*Made from `bench/results` by `docs/generate.py`; `./dev bench NAME --save` keeps a full run.*",
-        "Each benchmark measures Nexus and what people would use instead in one run. Absolute figures are those of one "
-        "machine on one day; the ratios are what to compare.",
-    ]
-    for path in sorted(RESULTS.glob("*.json")):
-        parts += benchmark_parts(json.loads(path.read_text("utf-8")))
-    return "\n\n".join(parts) + "\n"
-
-
-def benchmark_parts(result: dict[str, Any]) -> Iterator[str]:
-    """One benchmark: what it measures, its figures, its machine and date."""
-    measured, cells = figures(result)
-    purpose = ast.get_docstring(ast.parse((RESULTS.parent / f"{result['name']}.py").read_text("utf-8"))) or ""
-    yield f"## {result['name']}"
-    yield purpose
-    yield "\n".join(
-        [f"| | {' | '.join(measured)} |", "|---|" + "---:|" * len(measured)]
-        + [f"| {row.replace('_', ' ')} | {' | '.join(values)} |" for row, values in cells]
-    )
-    for subject, values in result["figures"].items():
-        if "missing" in values:
-            yield f"{subject} was not measured: {values['missing']}."
-    if result["ratios"]:
-        yield "Ratios: " + ", ".join(f"{name} **{number(value)}**" for name, value in result["ratios"].items()) + "."
-    machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result["machine"].items())
-    yield f"{result['date'][:10]}: {machine}."
-
-
-# -- the tables ----------------------------------------------------------------------------------
-
-
-def tables_page() -> str:
-    """Every table that may be asked in SQL."""
-    parts = ["# Tables", made_from("projections/rows.py"), TABLES_HEAD]
-    for name, it in TABLES.items():
-        rows = ["| column | type | names a row of |", "|---|---|---|"]
-        for place, (column, kind) in enumerate(it.columns.items()):
-            sort = "integer" if kind is int else "text"
-            rows.append(f"| `{column}` | {sort}{', key' if place == 0 else ''} | {it.references.get(column, '')} |")
-        parts += [f"## {name}", it.about, "\n".join(rows)]
-    return "\n\n".join(parts) + "\n"
-
-
-TABLES_HEAD = """\
-The tables are in `tables.db` in the home; see [the guide](../guides/query.md). Moments are text in UTC such as
-`2026-03-01T09:15:00.000000Z`: as text they are in the order of time. What is not known is null. `nexus` says in its row
-`seq` up to which event the tables tell the history; `events_fts` is the index of the words of `events`."""
 
 PAGES: dict[str, Callable[[], str]] = {
     "../benchmarks.md": benchmarks_page,
