@@ -40,24 +40,3 @@ def benchmark_parts(result: dict[str, Any]) -> Iterator[str]:
         yield "Ratios: " + ", ".join(f"{name} **{number(value)}**" for name, value in result["ratios"].items()) + "."
     machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result["machine"].items())
     yield f"{result['date'][:10]}: {machine}."
-
-
-# -- the tables ----------------------------------------------------------------------------------
-
-
-def tables_page() -> str:
-    """Every table that may be asked in SQL."""
-    parts = ["# Tables", made_from("projections/rows.py"), TABLES_HEAD]
-    for name, it in TABLES.items():
-        rows = ["| column | type | names a row of |", "|---|---|---|"]
-        for place, (column, kind) in enumerate(it.columns.items()):
-            sort = "integer" if kind is int else "text"
-            rows.append(f"| `{column}` | {sort}{', key' if place == 0 else ''} | {it.references.get(column, '')} |")
-        parts += [f"## {name}", it.about, "\n".join(rows)]
-    return "\n\n".join(parts) + "\n"
-
-
-TABLES_HEAD = """\
-The tables are in `tables.db` in the home; see [the guide](../guides/query.md). Moments are text in UTC such as
-`2026-03-01T09:15:00.000000Z`: as text they are in the order of time. What is not known is null. `nexus` says in its row
-`seq` up to which event the tables tell the history; `events_fts` is the index of the words of `events`."""

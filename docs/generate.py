@@ -37,6 +37,7 @@ from projections.bundles import Manifest
 from projections.explanation import Explanation
 from projections.questions import AnswerView
 from projections.resource_views import ResourcesView, SeriesView
+from projections.rows import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
 SECTION = re.compile(r"^# -- (.+?) -+$|^class (\w+)\(", re.MULTILINE)
@@ -322,6 +323,27 @@ def command_parts(path: str, command: Any) -> Iterator[str]:
         it = command.get_command(context, name)
         if not it.hidden:
             yield from command_parts(f"{path} {name}", it)
+
+
+# -- the tables ----------------------------------------------------------------------------------
+
+
+def tables_page() -> str:
+    """Every table that may be asked in SQL."""
+    parts = ["# Tables", made_from("projections/rows.py"), TABLES_HEAD]
+    for name, it in TABLES.items():
+        rows = ["| column | type | names a row of |", "|---|---|---|"]
+        for place, (column, kind) in enumerate(it.columns.items()):
+            sort = "integer" if kind is int else "text"
+            rows.append(f"| `{column}` | {sort}{', key' if place == 0 else ''} | {it.references.get(column, '')} |")
+        parts += [f"## {name}", it.about, "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+TABLES_HEAD = """\
+The tables are in `tables.db` in the home; see [the guide](../guides/query.md). Moments are text in UTC such as
+`2026-03-01T09:15:00.000000Z`: as text they are in the order of time. What is not known is null. `nexus` says in its row
+`seq` up to which event the tables tell the history; `events_fts` is the index of the words of `events`."""
 
 
 PAGES: dict[str, Callable[[], str]] = {
