@@ -69,6 +69,14 @@ def test_a_stranger_of_the_other_protocol_costs_points_and_not_the_port() -> Non
     assert "open: dns" in Ground(state, {}).obstacle(21_105, Wish("web.1/main", protocol="udp"))
 
 
+def test_a_port_that_one_of_ours_has_open_is_no_strangers() -> None:
+    """Whether it may be had is for the leases to say."""
+    opened = PortOpened(port=21_105, protocol="tcp", address="127.0.0.1", instance="web.1")
+    ground = Ground(state_of(POOL, LINUX, opened), {})
+    assert (ground.open, ground.strangers) == ({21_105}, {})
+    assert ground.obstacle(21_105, Wish("web.1/main")) == ""
+
+
 def test_a_pool_inside_the_ephemeral_range_is_used_where_there_is_no_other() -> None:
     """It was asked for, and it costs points."""
     choice = best(state_of(PortPool(40_000, 40_009)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from events.catalog import PortRequest, Restart
+from events.catalog import CommandReceived, PortRequest, Restart
+from events.envelope import Recorded
 from projections.conditions import settled, unmet, waits_for
+from projections.state import evolve
 from tests.given import World, asked, given_up, service
 
 NEVER = Restart(when="never")
@@ -110,3 +112,12 @@ def test_waiting_for_a_replica_that_is_tried_again_is_not_settled() -> None:
     world.runs_begin = False
     world.when(asked("up"))
     assert not settled(world.state)
+
+
+def test_a_signal_that_is_still_to_be_sent_is_waited_for() -> None:
+    """What somebody asked for is not done yet, though the run goes on."""
+    world = World(service("web"))
+    world.when(asked("up"))
+    assert settled(world.state)
+    command = CommandReceived(verb="signal", services=("web",), arguments={"signal": "HUP"})
+    assert not settled(evolve(world.state, Recorded(world.state.seq + 1, world.state.at + 1, command)))

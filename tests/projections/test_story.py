@@ -198,6 +198,10 @@ TOLD: list[tuple[Event, str, str]] = [
         PortOpened(port=80, protocol="tcp", address="::", instance="web.1"), "port 80",
         "tcp port 80 was opened on :: by web.1",
     ),
+    (
+        PortOpened(port=80, protocol="tcp", address="::", brief=True), "port 80",
+        "tcp port 80 was open on :: for a moment, and gone before anybody could see whose it was",
+    ),
     (PortClosed(port=80, protocol="udp", address="::"), "port 80", "udp port 80 was closed on ::"),
     (PortHeld(lease="web.1/main", port=80), "port 80", "port 80 is held for web.1/main"),
     (
