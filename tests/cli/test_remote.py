@@ -53,7 +53,7 @@ def test_the_key_is_for_its_owner_only(key: Path) -> None:
 READING = (["status"], ["alerts"], ["graph"], ["ports"], ["lease"], ["events"], ["decisions"], ["explain", "9"])
 
 
-@pytest.mark.parametrize("at", ["9", "20", "30", ""])
+@pytest.mark.parametrize("at", ["9", "12", "16", ""])
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_reading_says_the_same_as_on_the_machine_itself(system: System, key: Path, command: list[str], at: str) -> None:
     """In words and as JSON, for each moment: what any GET answers is what the command line says."""
@@ -72,7 +72,7 @@ EVENTS = (["--kind", "run", "--service", "web"], ["--search", "HTTP"], ["-n", "3
 @pytest.mark.parametrize("words", EVENTS, ids=" ".join)
 def test_events_are_chosen_on_the_other_machine(key: Path, system: System, words: list[str]) -> None:
     """By kind, service, text, time and number."""
-    assert far(key, "events", *words, "--at", "30").stdout == near(system, "events", *words, "--at", "30").stdout
+    assert far(key, "events", *words, "--at", "16").stdout == near(system, "events", *words, "--at", "16").stdout
     assert far(key, "decisions", "--since", "12", "-n", "2").stdout
 
 
