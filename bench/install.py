@@ -12,6 +12,7 @@ from pathlib import Path
 PLACE = Path(__file__).resolve().parent.parent / ".bench"
 PYTHON = ("supervisor", "circus", "honcho", "setuptools<81")  # supervisor and circus import pkg_resources
 NODE = ("pm2", "mprocs")
+DOCUMENTS = ("@readme/oas-examples", "@scalar/galaxy")
 DEBIAN = ("runit", "s6", "monit")
 """The packages of each registry; services of theirs that the distribution starts by itself are not ours to stop."""
 
@@ -32,6 +33,12 @@ def install() -> None:
     apt = shutil.which("apt-get")
     if apt and os.geteuid() == 0:
         _run([apt, "install", "-y", "-qq", "--no-install-recommends", *DEBIAN])
+
+
+def install_documents() -> None:
+    """Get real OpenAPI documents, which are no part of the project (MIT License)."""
+    if npm := shutil.which("npm"):
+        _run([npm, "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", str(PLACE), *DOCUMENTS])
 
 
 def _run(command: list[str]) -> None:
