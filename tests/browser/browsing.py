@@ -22,7 +22,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 VIEWS = ("/", "/services", "/services/web", "/graph/database", "/ports", "/ports?show=map", "/why", "/why/web",
          "/history", "/logs/web", "/alerts", "/incidents", "/incidents?from=2&to=30",
-         "/compare?from=2&to=30")  # fmt: skip
+         "/compare?from=2&to=30", "/endpoints", "/patterns")  # fmt: skip
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 

@@ -6,13 +6,31 @@ import sys
 from pathlib import Path
 
 SERVER = """
-import http.server, os, sys, threading, time
+import http.server, json, os, sys, threading, time
+
+def document():
+    name = sys.argv[1]
+    answer = {"responses": {"200": {"description": "it"}}}
+    part = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    paths = {
+        "/health": {"get": {"summary": "How it is", **answer}},
+        f"/{name}": {"get": {"summary": "All", **answer}, "post": {"summary": "One more", **answer}},
+        f"/{name}/{{id}}": {"parameters": [part], "get": {"summary": "One", **answer}},
+    }
+    if name == "core":
+        paths["/core/status"] = {"get": {"summary": "Its state", **answer}}
+    return json.dumps({"openapi": "3.1.0", "info": {"title": name, "version": "1"}, "paths": paths}).encode()
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/openapi.json":
+            return self.answer(200, document())
         broken = os.path.exists(f"{sys.argv[1]}.broken")
         body = b'{"state": "catching up", "behind": 1204}' if broken else b'{"state": "well"}'
-        self.send_response(503 if broken else 200)
+        self.answer(503 if broken else 200, body)
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -8,6 +8,7 @@ export const NAVIGATION: { title: string; entries: Entry[] }[] = [
     { view: 'services', title: 'Services', key: 's' },
     { view: 'graph', title: 'Graph', key: 'g' },
     { view: 'ports', title: 'Ports', key: 'p' },
+    { view: 'endpoints', title: 'Endpoints', key: 'n' },
   ] },
   { title: 'Why', entries: [
     { view: 'why', title: 'Decisions', key: 'd' },
@@ -17,5 +18,6 @@ export const NAVIGATION: { title: string; entries: Entry[] }[] = [
     { view: 'incidents', title: 'Incidents', key: 'i' },
     { view: 'compare', title: 'Compare', key: 'c' },
   ] },
+  { title: 'Next', entries: [{ view: 'patterns', title: 'Patterns', key: 't' }] },
 ]
 export const ENTRIES = NAVIGATION.flatMap((it) => it.entries)

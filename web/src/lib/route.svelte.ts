@@ -1,5 +1,5 @@
 // The address is the state: the view, what it is about, and the moment are all in it.
-export const VIEWS = ['overview', 'services', 'graph', 'ports', 'why', 'history', 'logs', 'alerts', 'incidents', 'compare'] as const
+export const VIEWS = ['overview', 'services', 'graph', 'ports', 'why', 'history', 'logs', 'alerts', 'incidents', 'compare', 'endpoints', 'patterns'] as const
 export type View = (typeof VIEWS)[number]
 
 class Route {

@@ -197,6 +197,69 @@ export interface Series {
   problems: string[]
 }
 
+export interface RouteUse { count: number; errors: number; p50_ms: number; p95_ms: number; p99_ms: number; callers: Record<string, number> }
+
+export interface Endpoint {
+  service: string
+  method: string
+  path: string
+  source: string
+  health: 'unknown' | 'healthy' | 'failing'
+  usage: RouteUse | null
+  name: string
+  summary: string
+  since: string
+}
+
+export interface RouteOf { service: string; method: string; path: string }
+
+export interface RouteConflict {
+  kind: 'duplicate' | 'shadow' | 'ambiguous' | 'trailing slash' | 'prefix'
+  first: RouteOf
+  second: RouteOf
+  witness: string
+}
+
+export interface EndpointsView {
+  seq: number
+  at: string
+  gateway: { url: string } | null
+  endpoints: Endpoint[]
+  documents: { service: string; path: string; problem: string | null }[]
+  conflicts: RouteConflict[]
+}
+
+export interface Pattern {
+  pattern: string
+  who: string
+  ports: number[]
+  starts: number
+  last: string | null
+  way: string
+  does: string
+  rules: { rule: string; when: string; hits: number; of: number; sure: number; acts: boolean; next: string }[]
+  ways: Record<string, number>
+  ready_seconds: number
+  days: { day: string; quarters: number[]; starts: number[] }[]
+}
+
+export interface PatternsView { seq: number; at: string; zone: string; patterns: Pattern[] }
+
+export interface Prediction {
+  pattern: string
+  who: string
+  opens: string
+  closes: string
+  holds_from: string
+  way: string
+  why: string
+  sure: number | null
+  ports: number[]
+  held: number[]
+}
+
+export interface PredictionsView { seq: number; at: string; predictions: Prediction[] }
+
 export interface ProblemDocument {
   status: number
   thing: string
