@@ -98,8 +98,10 @@ def _merge(documents: list[Json]) -> Json:
 
 def _routes() -> list[Route]:
     """The routes of services with resources, each with the usual eight."""
-    shapes = [("GET", ""), ("POST", ""), ("GET", "/{id}"), ("PUT", "/{id}"), ("DELETE", "/{id}"), ("GET", "/{id}/items"),
-              ("GET", "/{id}/items/{item}"), ("GET", "/search")]  # fmt: skip
+    shapes = [
+        ("GET", ""), ("POST", ""), ("GET", "/{id}"), ("PUT", "/{id}"), ("DELETE", "/{id}"), ("GET", "/{id}/items"),
+        ("GET", "/{id}/items/{item}"), ("GET", "/search"),
+    ]  # fmt: skip
     return [
         Route(f"s{number % SERVICES}", method, f"/r{number}{path}")
         for number in range(ROUTES // len(shapes))

@@ -16,7 +16,19 @@ from starlette.routing import BaseRoute, Route
 
 PAGE = Path(__file__).parent / "page"
 DASHBOARD = Path(__file__).parent / "dashboard"
-VIEWS = ("services", "why", "history", "graph", "ports", "logs", "alerts", "incidents", "compare", "endpoints", "patterns")
+VIEWS = (
+    "services",
+    "why",
+    "history",
+    "graph",
+    "ports",
+    "logs",
+    "alerts",
+    "incidents",
+    "compare",
+    "endpoints",
+    "patterns",
+)
 """The views of the dashboard: the first word of their paths."""
 
 MEDIA_TYPES = {

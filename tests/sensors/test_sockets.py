@@ -18,6 +18,7 @@ from nexus.platforms.portable_inventory import PortableInventory
 from nexus.platforms.sockets import SystemSockets
 from nexus.sensors.sockets import SocketSensor
 from projections.ports import endpoint
+from tests.waiting import until
 
 EPHEMERAL = (32_768, 60_999)
 
@@ -120,7 +121,13 @@ def test_a_port_that_was_open_for_a_moment_is_in_the_history(exact: Exact) -> No
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(("127.0.0.1", port))
         made.listen()
-    posted.sensor.look()
+    # The kernel tells of the end a moment later, from a queue of its own.
+
+    def told() -> bool:
+        posted.sensor.look()
+        return bool(posted.events)
+
+    until(told, what="the news of its end")
     brief = PortOpened(port=port, address="127.0.0.1", brief=True)
     assert posted.events == [brief, PortClosed(port=port, address="127.0.0.1")]
 
