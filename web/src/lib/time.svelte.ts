@@ -17,9 +17,14 @@ class Time {
 
 export const time = new Time()
 
+/** The last event, also before the feed has told of it. */
+function present(): number {
+  return live.line.seq || live.status?.seq || 0
+}
+
 /** One event back or on; past the last one is the present. */
 export function step(by: number): void {
-  const at = route.at ?? (live.line.seq || live.status?.seq || 0)
+  const at = route.at ?? present()
   const to = at + by
   if (to >= (live.line.seq || Infinity) && by > 0) route.moment(null, true)
   else if (to >= 1) route.moment(to, true)
@@ -27,7 +32,7 @@ export function step(by: number): void {
 
 /** The previous or next change of a service (or of anything that is not a port) from where we are. */
 export async function change(by: -1 | 1, service = '', kind = STORY): Promise<void> {
-  const at = route.at ?? live.line.seq + 1
+  const at = route.at ?? present() + 1
   const place = by < 0 ? `before=${at}&newest_first=true` : `after=${at}`
   const about = service ? `&service=${service}` : ''
   const page = await live.get<EventsPage>(`/api/events?${place}&limit=1&kind=${kind}${about}`)
