@@ -17,7 +17,6 @@ Value = str | int | float | bool | None
 
 Condition = Literal["started", "healthy", "completed"]
 ProbeKind = Literal["http", "tcp", "exec", "postgres"]
-Handover = Literal["close", "share", "socket"]
 RestartWhen = Literal["always", "on failure", "never"]
 Severity = Literal["info", "warning", "critical"]
 Priority = Literal["high", "normal", "low"]
@@ -41,8 +40,7 @@ def _kind(name: str) -> str:
 class PortRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """A port that a service needs: `fixed` is the number it insists on, None lets Nexus choose.
 
-    It is chosen from `first` to `last`, from the pool where they are 0. `handover` says how the service gets it: let go
-    just before the start, shared until it listens, or handed over as an open socket.
+    It is chosen from `first` to `last`, from the pool where they are 0.
     """
 
     name: str = "main"
@@ -51,7 +49,6 @@ class PortRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     protocol: Literal["tcp", "udp"] = "tcp"
     first: int = 0
     last: int = 0
-    handover: Handover = "close"
 
 
 class Probe(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,6 @@ import msgspec
 
 from events.catalog import (
     Condition,
-    Handover,
     Mode,
     PortRequest,
     Predict,
@@ -245,11 +244,8 @@ def _port(reader: Reader, place: tuple[str, ...], name: str, value: object) -> P
         protocol = inner.choice("protocol", keys.PORT_DEFAULTS.protocol, ("tcp", "udp"))
         fixed = inner.whole("fixed", 1, 1, 65_535) if "fixed" in inner else None
         host = inner.text("host", keys.PORT_DEFAULTS.host)
-        handover = inner.choice("handover", keys.PORT_DEFAULTS.handover, ("close", "share", "socket"))
         first, last = _prefer(inner)
-        return PortRequest(
-            name, fixed, host, cast(Literal["tcp", "udp"], protocol), first, last, cast(Handover, handover)
-        )  # fmt: skip
+        return PortRequest(name, fixed, host, cast(Literal["tcp", "udp"], protocol), first, last)
     if not is_port(value):
         raise reader.wrong(
             *place, expected=keys.PORT_FORM, found=described(value), next_step='For example: port = "auto"'
