@@ -171,6 +171,14 @@ def test_an_exhausted_pool_is_tried_again() -> None:
     assert rules(world.due("restart:web.1")) == ["ports.exhausted"]
 
 
+def test_who_waits_for_one_port_is_told_to_wait_once() -> None:
+    """The other ports of an instance are not asked for until it is tried again."""
+    greedy = service("web", PortRequest(), PortRequest(name="admin"), PortRequest(name="debug"))
+    world = world_of(greedy, pool=PortPool(20_000, 20_000, excluded=(20_000,)))
+    decided = world.when(asked("up"))
+    assert [it.values["port"] for it in decided if isinstance(it, RestartScheduled)] == ["main"]
+
+
 def test_where_none_is_free_the_one_refused_longest_ago_is_tried() -> None:
     """Ten seconds later at the earliest, so that a stranger who is gone is noticed."""
     world = world_of(WEB, pool=PortPool(20_000, 20_001))
